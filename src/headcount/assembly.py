@@ -1,0 +1,88 @@
+"""Where the rooms are put together: an open installation, and the application that serves it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields
+
+from headcount.directory.cursors import Cursors
+from headcount.directory.operator import operator_resources
+from headcount.directory.tenant import Limits
+from headcount.directory.tenant_schemas import TenantSchemas
+from headcount.directory.tenants import Tenants
+from headcount.directory.tokens import AccessTokens
+from headcount.http.application import Application, Serving
+from headcount.http.gate import Gate
+from headcount.http.logs import AccessLog, configure_logs
+from headcount.http.scim import ScimEndpoints
+from headcount.sealing import Seal
+from headcount.settings import Settings
+from headcount.store.interface import Store
+from headcount.store.sqlite.store import SqliteStore
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An open installation and what manages it."""
+
+    settings: Settings
+    store: Store
+    tenants: Tenants
+    tokens: AccessTokens
+    schemas: TenantSchemas
+    key: bytes
+    """The installation key, 32 bytes."""
+
+
+@asynccontextmanager
+async def open_installation(settings: Settings, *, upgrade: bool = False) -> AsyncIterator[Installation]:
+    """Opens the database, creating a missing or empty one; an older one only when `upgrade` says so.
+
+    Raises OutdatedSchemaError when the database does not fit this version.
+    """
+    store = SqliteStore(settings.database_path, search_budget=settings.search_budget, upgrade=upgrade)
+    await store.open()
+    try:
+        yield await _installation(settings, store)
+    finally:
+        await store.close()
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The bounds on requests, as set."""
+    return Limits(**{item.name: getattr(settings, item.name) for item in fields(Limits)})
+
+
+def create_application(settings: Settings) -> Application:
+    """The ASGI application; it opens the installation when its lifespan starts."""
+
+    async def start() -> Serving:
+        configure_logs(settings.log_format, settings.log_level)
+        stack = AsyncExitStack()
+        installation = await stack.enter_async_context(open_installation(settings, upgrade=True))
+        limits = limits_of(settings)
+        cursors = Cursors(Seal(installation.key, "cursor"), limits.cursor_timeout)
+        gate = Gate(installation.store, installation.tenants, installation.tokens, cursors, settings.public_url)
+        log = AccessLog(settings.log_format, enabled=settings.log_level in ("debug", "info"))
+        scim = ScimEndpoints(gate, limits, settings.public_url, log, body_deadline=settings.body_deadline)
+
+        async def stop() -> None:
+            log.flush()
+            await stack.aclose()
+
+        return Serving(scim, installation.store, stop)
+
+    return Application(start)
+
+
+def application() -> Application:
+    """The application with the settings of the environment: `uvicorn --factory headcount.assembly:application`."""
+    return create_application(Settings.from_environment())
+
+
+async def _installation(settings: Settings, store: Store) -> Installation:
+    operator = operator_resources(store, settings.public_url)
+    tenants = Tenants(store, operator, limits_of(settings))
+    key = settings.installation_key() or await store.installation_key()
+    return Installation(
+        settings, store, tenants, AccessTokens(store, operator), TenantSchemas(store, tenants), key
+    )

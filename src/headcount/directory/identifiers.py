@@ -1,0 +1,19 @@
+"""Ids and times."""
+
+import os
+import time
+from datetime import UTC, datetime
+
+
+def new_id() -> str:
+    """A UUIDv7 (RFC 9562 §5.7): new resources are neighbours in every index that ends in the id."""
+    stamp = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = stamp << 80 | 0x7 << 76 | (random >> 2 & 0xFFF) << 64 | 0b10 << 62 | random >> 14 & (1 << 62) - 1
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def now() -> str:
+    """The current instant as UTC text of fixed width, `2026-01-31T08:30:00.000000Z`."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"

@@ -1,0 +1,140 @@
+"""Searches over one resource type or all of them (RFC 7644 §3.4.2, RFC 9865)."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from headcount.directory.cursors import Cursors, Walk
+from headcount.directory.refusals import in_scim_terms
+from headcount.directory.representation import MEMBERS_A_PAGE, group_text, render
+from headcount.directory.resources import Request, Resources
+from headcount.scim.errors import InvalidFilterError, InvalidValueError
+from headcount.scim.filters.binding import BoundFilter, bind_filter, unknown_paths
+from headcount.scim.filters.grammar import FilterLimits, parse_filter
+from headcount.scim.filters.syntax import Filter
+from headcount.scim.paths import BoundPath
+from headcount.scim.projection import Projection
+from headcount.scim.registry import ResourceType
+from headcount.scim.search import SearchRequest, bind_sort
+from headcount.store.interface import Page, Query, StoredResource, Target
+
+_OPENING: Final = b'{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A ListResponse as it is sent."""
+
+    body: bytes = b""
+    """The whole JSON text, unless it comes in pieces."""
+    pieces: AsyncIterator[bytes] | None = None
+
+
+class Searching:
+    """Searches in one tenant."""
+
+    def __init__(self, resources: Resources, cursors: Cursors) -> None:
+        self._resources = resources
+        self._tenant = resources.tenant
+        self._cursors = cursors
+
+    async def search(self, resource_types: Sequence[ResourceType], search: SearchRequest, request: Request) -> Listing:
+        """A page of the resources of these types that match."""
+        scope = f"{self._tenant.name} {','.join(kind.name for kind in resource_types)}"
+        walk = self._cursors.open(search.cursor, scope, search) if search.cursor else None
+        projections = {kind.name: self._resources.projection(kind, request) for kind in resource_types}
+        query = self._query(resource_types, search, walk, projections)
+        with in_scim_terms():
+            page = await self._resources.store.search(query)
+        total = page.total if walk is None else walk.total
+        members = [b'"totalResults":%d' % total] if total is not None else []
+        members.append(b'"itemsPerPage":%d' % len(page.resources))
+        if search.cursor is None:
+            members.append(b'"startIndex":%d' % (query.offset + 1))
+        elif page.last is not None and query.limit:
+            count = search.count if walk is None else walk.count
+            cursor = self._cursors.issue(Walk(page.last, count, total), scope, search)
+            members.append(b'"nextCursor":"%s"' % cursor.encode())
+        opening = b",".join((_OPENING, *members)) + b',"Resources":['
+        return await self._listing(opening, page, projections)
+
+    def _query(
+        self,
+        resource_types: Sequence[ResourceType],
+        search: SearchRequest,
+        walk: Walk | None,
+        projections: dict[str, Projection],
+    ) -> Query:
+        limits = self._tenant.limits
+        count = search.count if walk is None else walk.count
+        limit = limits.default_page_size if count is None else min(max(count, 0), limits.max_page_size)
+        return Query(
+            targets=self._targets(resource_types, search),
+            limit=limit,
+            offset=max(search.start_index or 1, 1) - 1,
+            after=walk.position if walk else None,
+            descending=search.descending,
+            total=walk is None,
+            groups=any(kind.derives_groups and projections[kind.name].wants("groups") for kind in resource_types),
+            base_url=self._tenant.base_url,
+        )
+
+    def _targets(self, resource_types: Sequence[ResourceType], search: SearchRequest) -> tuple[Target, ...]:
+        parsed = self._parse(search.filter)
+        several = len(resource_types) > 1
+        if several and parsed is not None:
+            self._check_known(parsed, resource_types)
+        sorts = [self._sort(search.sort_by, kind) for kind in resource_types]
+        if search.sort_by and not any(sorts):
+            raise InvalidValueError(f"'sortBy': there is no attribute '{search.sort_by}'.")
+        return tuple(
+            Target(kind, self._bind(parsed, kind, several=several), sort)
+            for kind, sort in zip(resource_types, sorts, strict=True)
+        )
+
+    def _parse(self, text: str | None) -> Filter | None:
+        if text is None:
+            return None
+        limits = self._tenant.limits
+        return parse_filter(text, FilterLimits(limits.filter_bytes, limits.filter_depth, limits.filter_terms))
+
+    def _bind(self, parsed: Filter | None, resource_type: ResourceType, *, several: bool) -> BoundFilter | None:
+        if parsed is None:
+            return None
+        return bind_filter(parsed, resource_type, self._tenant.profile, unknown_is_absent=several)
+
+    def _check_known(self, parsed: Filter, resource_types: Sequence[ResourceType]) -> None:
+        """An attribute that no searched type has is a mistake, also where one missing somewhere is none."""
+        unknown = [unknown_paths(parsed, kind, self._tenant.profile) for kind in resource_types]
+        nowhere = frozenset.intersection(*unknown)
+        if nowhere:
+            raise InvalidFilterError(f"There is no attribute '{min(nowhere)}' in any resource type.")
+
+    def _sort(self, text: str | None, resource_type: ResourceType) -> BoundPath | None:
+        return bind_sort(text, resource_type, self._tenant.profile) if text else None
+
+    async def _listing(self, opening: bytes, page: Page, projections: dict[str, Projection]) -> Listing:
+        members = sum(row.member_count for row in page.resources if projections[row.type].wants("members"))
+        if not members:
+            return Listing(opening + b",".join([self._text(row, projections) for row in page.resources]) + b"]}")
+        pieces = self._pieces(opening, page, projections)
+        if members > MEMBERS_A_PAGE:
+            return Listing(pieces=pieces)
+        return Listing(b"".join([piece async for piece in pieces]))
+
+    async def _pieces(
+        self, opening: bytes, page: Page, projections: dict[str, Projection]
+    ) -> AsyncIterator[bytes]:
+        tenant, store = self._tenant, self._resources.store
+        for row in page.resources:
+            yield opening
+            opening = b","
+            resource_type = tenant.registry.by_name[row.type]
+            async for piece in group_text(row, tenant, resource_type, projections[row.type], store):
+                yield piece
+        yield b"]}"
+
+    def _text(self, row: StoredResource, projections: dict[str, Projection]) -> bytes:
+        return render(row, self._tenant, self._tenant.registry.by_name[row.type], projections[row.type])

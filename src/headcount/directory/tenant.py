@@ -1,0 +1,56 @@
+"""A tenant as everything else sees it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from headcount.scim.profiles import TOLERANT, Profile
+from headcount.scim.registry import Registry, ResourceType
+
+
+class PasswordPolicy(StrEnum):
+    """What happens to a password that a client sends."""
+
+    DISCARD = "discard"
+    """It is forgotten: identity providers send random ones."""
+    HASH = "hash"
+    """Its argon2id hash is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one request may ask for."""
+
+    bulk_operations: int = 1_000
+    bulk_bytes: int = 4 * 1024 * 1024
+    body_bytes: int = 1024 * 1024
+    group_body_bytes: int = 16 * 1024 * 1024
+    members: int = 100_000
+    patch_operations: int = 1_000
+    filter_bytes: int = 8 * 1024
+    filter_depth: int = 32
+    filter_terms: int = 200
+    default_page_size: int = 100
+    max_page_size: int = 1_000
+    cursor_timeout: int = 3_600
+    """Seconds."""
+    patched_members: int = 200
+    """A PATCH of a group with more members answers 204 unless a projection is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One tenant: what it knows and how it is served."""
+
+    name: str
+    base_url: str
+    """The SCIM base URL, without a slash at the end."""
+    registry: Registry
+    profile: Profile = TOLERANT
+    passwords: PasswordPolicy = PasswordPolicy.DISCARD
+    refuse_unknown: bool = False
+    """Whether attributes that no schema has are refused rather than ignored."""
+    limits: Limits = field(default_factory=Limits)
+
+    def location(self, resource_type: ResourceType, resource_id: str) -> str:
+        """The URI of a resource (RFC 7643 §3.1)."""
+        return f"{self.base_url}{resource_type.endpoint}/{resource_id}"

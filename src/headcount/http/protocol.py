@@ -1,0 +1,111 @@
+"""HTTP/1.1 connections with deadlines and bounds that the server itself does not have.
+
+A request line and its headers must arrive within a deadline, and one address may hold a bounded number of
+connections. What is refused here gets a SCIM error as well (RFC 7644 §3.12).
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any, ClassVar, Final
+
+import orjson
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from headcount.scim.errors import InvalidSyntaxError, RequestTimeoutError, ScimError, TooManyRequestsError
+from headcount.scim.messages import error_message
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+_REASONS: Final = {400: b"Bad Request", 408: b"Request Timeout", 429: b"Too Many Requests", 431: b"Request Header Fields Too Large"}
+
+
+class HeadersTooLargeError(ScimError):
+    """The request line and headers are larger than the server accepts."""
+
+    status = 431
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    header_deadline: ClassVar[float] = 10.0
+    """Seconds."""
+    connections_per_address: ClassVar[int] = 0
+    """0 for any number."""
+    _open: ClassVar[Counter[str]] = Counter()
+
+    _deadline: asyncio.TimerHandle | None = None
+    _counted: str | None = None
+    _header_bytes: int = 0
+    _in_headers: bool = True
+
+    def connection_made(self, transport: Any) -> None:
+        """Counts the connection, and starts the clock for its first request."""
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        if self.connections_per_address and self._open[address] >= self.connections_per_address:
+            self._refuse(TooManyRequestsError("Too many connections from this address."), b"retry-after: 1\r\n")
+            return
+        self._counted = address
+        self._open[address] += 1
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the connection."""
+        self._stop_clock()
+        if self._counted is not None:
+            self._open[self._counted] -= 1
+            if not self._open[self._counted]:
+                del self._open[self._counted]
+            self._counted = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Starts the clock with the first byte of a request that is not the connection's first."""
+        if self._in_headers:
+            self._header_bytes += len(data)
+            if self._deadline is None:
+                self._start_clock()
+        super().data_received(data)
+        if self._in_headers and self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+            self._refuse(HeadersTooLargeError())
+
+    def on_headers_complete(self) -> None:
+        """Stops the clock."""
+        self._stop_clock()
+        self._in_headers = False
+        self._header_bytes = 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """What follows is another request."""
+        super().on_message_complete()
+        self._in_headers = True
+
+    def send_400_response(self, msg: str) -> None:
+        """What is no HTTP."""
+        self._refuse(InvalidSyntaxError(f"The request is not valid HTTP: {msg}"))
+
+    def _start_clock(self) -> None:
+        self._deadline = self.loop.call_later(self.header_deadline, self._too_slow)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        if self._header_bytes:
+            self._refuse(RequestTimeoutError("The request's headers did not arrive in time."))
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: ScimError, header: bytes = b"") -> None:
+        self._stop_clock()
+        if self.transport.is_closing():
+            return
+        body = orjson.dumps(error_message(error))
+        self.transport.write(
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/scim+json\r\ncontent-length: %d\r\n%sconnection: close\r\n\r\n%s"
+            % (error.status, _REASONS[error.status], len(body), header, body)
+        )
+        self.transport.close()

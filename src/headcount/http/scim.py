@@ -1,0 +1,367 @@
+"""The SCIM endpoints of all tenants: `/t/{tenant}/scim/v2/…` (RFC 7644 §3.2).
+
+A plain ASGI callable, because this is the hot path. What may be called is data: the tables at the end.
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from headcount.directory.representation import Representation
+from headcount.directory.resources import Request
+from headcount.directory.tenant import Limits, Tenant
+from headcount.directory.tenants import NAME
+from headcount.directory.tokens import Access
+from headcount.http.gate import Gate, Service
+from headcount.http.json_body import decode_json
+from headcount.http.logs import AccessLog
+from headcount.http.requests import (
+    ClientDisconnectedError,
+    Receive,
+    Scope,
+    Send,
+    check_accept,
+    check_content_type,
+    is_request_id,
+    path_segments,
+    query_parameters,
+    read_body,
+)
+from headcount.http.responses import Header, Response, error_response, json_response
+from headcount.scim import discovery
+from headcount.scim.errors import (
+    ForbiddenError,
+    InvalidVersionError,
+    MethodNotAllowedError,
+    NotFoundError,
+    NotImplementedScimError,
+    ScimError,
+)
+from headcount.scim.messages import list_response
+from headcount.scim.registry import Registry, ResourceType, build_registry
+from headcount.scim.schemas import Json
+from headcount.scim.search import names_of, search_from_message, search_from_parameters
+from headcount.scim.versions import entity_tag, matches_tag
+
+_VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
+_HEADERS: Final = {
+    b"authorization": "authorization",
+    b"content-type": "content_type",
+    b"content-length": "content_length",
+    b"accept": "accept",
+    b"if-match": "if_match",
+    b"if-none-match": "if_none_match",
+    b"x-request-id": "request_id",
+}
+
+
+class InternalError(ScimError):
+    """The request failed because of an error in the server."""
+
+    status = 500
+
+
+@dataclass(slots=True)
+class Call:
+    """One HTTP request on its way through the endpoints."""
+
+    method: str
+    receive: Receive
+    query: bytes
+    headers: dict[str, bytes]
+    request_id: str
+    tenant_name: str = ""
+    access: Access | None = None
+
+    def request(self, parameters: Mapping[str, str]) -> Request:
+        """What the directory needs to know of the request."""
+        if_match = self.headers.get("if_match")
+        return Request(
+            actor=self.access.token_id if self.access else "",
+            request_id=self.request_id,
+            attributes=names_of(parameters.get("attributes")),
+            excluded_attributes=names_of(parameters.get("excludedAttributes")),
+            if_match=None if if_match is None else if_match.decode("latin-1"),
+        )
+
+
+class ScimEndpoints:
+    """Answers every request below `/t/`."""
+
+    def __init__(
+        self, gate: Gate, limits: Limits, public_url: str, log: AccessLog, *, body_deadline: float
+    ) -> None:
+        self._gate = gate
+        self._limits = limits
+        self._public_url = public_url
+        self._log = log
+        self._body_deadline = body_deadline
+        self._standard = build_registry()
+        self._capabilities = discovery.Capabilities(
+            limits.bulk_operations, limits.bulk_bytes, limits.default_page_size, limits.max_page_size,
+            limits.cursor_timeout,
+        )
+        self._prefix = f"{time.time_ns():x}"
+        self._count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI interface."""
+        started = time.perf_counter()
+        headers = {_HEADERS[name]: value for name, value in scope["headers"] if name in _HEADERS}
+        call = Call(scope["method"], receive, scope["query_string"], headers, self._request_id(headers))
+        try:
+            response = await self._respond(call, scope["raw_path"])
+        except ClientDisconnectedError:
+            return
+        await response.send(send, call.request_id.encode())
+        self._log.record(
+            call.method, scope["path"], response.status, time.perf_counter() - started, call.request_id,
+            call.tenant_name, call.access.token_id if call.access else "", response.sent,
+        )
+
+    async def _respond(self, call: Call, raw_path: bytes) -> Response:
+        try:
+            return await self._route(call, path_segments(raw_path))
+        except ScimError as error:
+            return error_response(error, credentials_sent="authorization" in call.headers)
+        except ClientDisconnectedError:
+            raise
+        except Exception:
+            structlog.get_logger().exception("request_failed", request_id=call.request_id, method=call.method)
+            return error_response(InternalError(f"Internal error; the server's log has request {call.request_id}."))
+
+    def _request_id(self, headers: Mapping[str, bytes]) -> str:
+        given = headers.get("request_id")
+        if given is not None and is_request_id(text := given.decode("latin-1")):
+            return text
+        self._count += 1
+        return f"{self._prefix}-{self._count:x}"
+
+    async def _route(self, call: Call, segments: list[str]) -> Response:
+        """Finds what is called; everything but discovery needs a token, whether it exists or not."""
+        call.tenant_name, rest = _split(segments)
+        if rest and rest[0] in _DISCOVERY:
+            return await self._discover(call, rest)
+        call.access, service = await self._gate.enter(call.tenant_name, call.headers.get("authorization"))
+        check_accept(call.headers.get("accept"))
+        endpoint = _Endpoint(self, call, service)
+        if not rest:
+            return await endpoint.root()
+        handlers = _SPECIAL.get(rest[0]) if len(rest) == 1 else None
+        if handlers is None:
+            handlers = endpoint.resolve(rest)
+        handler = handlers.get("GET" if call.method == "HEAD" else call.method)
+        if handler is None:
+            raise MethodNotAllowedError(tuple(handlers))
+        return await handler(endpoint)
+
+    async def body(self, call: Call, limit: int) -> Json:
+        """The decoded JSON body."""
+        check_content_type(call.headers.get("content_type"))
+        declared = call.headers.get("content_length")
+        return decode_json(await read_body(call.receive, declared, limit=limit, deadline=self._body_deadline))
+
+    async def _discover(self, call: Call, rest: list[str]) -> Response:
+        """Discovery is public. A stranger sees what every tenant has, so that nobody learns which tenants exist."""
+        registry, tenant_name = self._standard, call.tenant_name
+        if "authorization" in call.headers:
+            call.access, service = await self._gate.enter(call.tenant_name, call.headers["authorization"])
+            registry = service.tenant.registry
+        if not NAME.fullmatch(tenant_name) or len(rest) > 2:  # noqa: PLR2004
+            raise NotFoundError
+        if call.method not in ("GET", "HEAD"):
+            raise MethodNotAllowedError(("GET",))
+        check_accept(call.headers.get("accept"))
+        if "filter" in query_parameters(call.query):
+            raise ForbiddenError("Discovery endpoints cannot be filtered (RFC 7644 §4).")
+        base_url = f"{self._public_url}/t/{tenant_name}/scim/v2"
+        return json_response(self._discovered(rest, registry, base_url))
+
+    def _discovered(self, rest: list[str], registry: Registry, base_url: str) -> Json:
+        if rest[0] == "ServiceProviderConfig":
+            if len(rest) > 1:
+                raise NotFoundError
+            return discovery.service_provider_config(self._capabilities, base_url)
+        documents = _DOCUMENTS[rest[0]](registry, base_url)
+        if len(rest) == 1:
+            return list_response(documents)
+        for document in documents:
+            if document["id"].lower() == rest[1].lower():
+                return document
+        raise NotFoundError(f"There is no '{rest[1]}' among the {rest[0]}.")
+
+
+class _Endpoint:
+    """One authenticated request to one tenant."""
+
+    __slots__ = ("_call", "_endpoints", "_id", "_is_me", "_service", "_tenant", "_type")
+
+    def __init__(self, endpoints: ScimEndpoints, call: Call, service: Service) -> None:
+        self._endpoints = endpoints
+        self._call = call
+        self._service = service
+        self._tenant: Tenant = service.tenant
+        self._type: ResourceType | None = None
+        self._id = ""
+        self._is_me = False
+
+    def resolve(self, rest: list[str]) -> "_Handlers":
+        """The handlers of a path below a resource type."""
+        self._type = self._tenant.registry.by_endpoint.get(rest[0])
+        if self._type is None or len(rest) > 2:  # noqa: PLR2004
+            raise NotFoundError
+        if len(rest) == 1:
+            return _COLLECTION
+        if rest[1] == ".search":
+            return _SEARCH
+        self._id = rest[1]
+        return _RESOURCE
+
+    @property
+    def resource_type(self) -> ResourceType:
+        """The resource type that the path names."""
+        assert self._type is not None  # noqa: S101  resolved before any handler that asks
+        return self._type
+
+    async def root(self) -> Response:
+        """A search over all resource types (RFC 7644 §3.4.2.1)."""
+        if self._call.method not in ("GET", "HEAD"):
+            raise MethodNotAllowedError(("GET",))
+        return await self._list(self._tenant.registry.resource_types)
+
+    async def list(self) -> Response:
+        """GET on a resource type."""
+        return await self._list((self.resource_type,))
+
+    async def _list(self, resource_types: tuple[ResourceType, ...]) -> Response:
+        parameters = query_parameters(self._call.query)
+        search = search_from_parameters(parameters)
+        listing = await self._service.searching.search(resource_types, search, self._call.request(parameters))
+        return Response(200, listing.body, pieces=listing.pieces)
+
+    async def search(self) -> Response:
+        """POST to `.search` on any level (RFC 7644 §3.4.3)."""
+        body = await self._endpoints.body(self._call, self._tenant.limits.body_bytes)
+        search = search_from_message(body, self._tenant.profile)
+        resource_types = (self._type,) if self._type else self._tenant.registry.resource_types
+        names = {
+            "attributes": ",".join(search.attributes),
+            "excludedAttributes": ",".join(search.excluded_attributes),
+        }
+        listing = await self._service.searching.search(resource_types, search, self._call.request(names))
+        return Response(200, listing.body, pieces=listing.pieces)
+
+    async def create(self) -> Response:
+        """POST on a resource type."""
+        request = self._request()
+        body = await self._endpoints.body(self._call, self._body_limit())
+        done = await self._service.resources.create(self.resource_type, body, request)
+        return self._represented(done, 201)
+
+    async def read(self) -> Response:
+        """GET on a resource."""
+        done = await self._service.resources.read(self.resource_type, self._id, self._request())
+        if_none_match = self._call.headers.get("if_none_match")
+        if if_none_match is not None and matches_tag(if_none_match.decode("latin-1"), done.version):
+            return Response(304, headers=self._headers_of(done))
+        return self._represented(done, 200)
+
+    async def replace(self) -> Response:
+        """PUT on a resource."""
+        request = self._request()
+        body = await self._endpoints.body(self._call, self._body_limit())
+        done = await self._service.resources.replace(self.resource_type, self._id, body, request)
+        return self._represented(done, 200)
+
+    async def patch(self) -> Response:
+        """PATCH on a resource; 204 for a large group unless a projection is asked for."""
+        request = self._request()
+        body = await self._endpoints.body(self._call, self._body_limit())
+        done = await self._service.resources.patch(self.resource_type, self._id, body, request)
+        return self._represented(done, 200)
+
+    async def delete(self) -> Response:
+        """DELETE on a resource."""
+        await self._service.resources.delete(self.resource_type, self._id, self._request())
+        return Response(204)
+
+    async def bulk(self) -> Response:
+        """POST to `/Bulk` (RFC 7644 §3.7)."""
+        body = await self._endpoints.body(self._call, self._tenant.limits.bulk_bytes)
+        return json_response(await self._service.bulk.run(body, self._call.request({})))
+
+    async def me(self) -> Response:
+        """`/Me`: the user that the token stands for (RFC 7644 §3.11)."""
+        user = self._call.access.user if self._call.access else None
+        if user is None:
+            raise NotImplementedScimError("This token stands for no user, so that /Me has no meaning.")
+        self._type = self._tenant.registry.by_endpoint["Users"]
+        self._id, self._is_me = user, True
+        handler = _RESOURCE.get("GET" if self._call.method == "HEAD" else self._call.method)
+        if handler is None:
+            raise NotImplementedScimError("/Me stands for an existing user and cannot be created.")
+        response = await handler(self)
+        if not any(name == b"location" for name, _ in response.headers):
+            location = self._tenant.location(self._type, user)
+            response.headers = (*response.headers, (b"location", location.encode()))
+        return response
+
+    def _request(self) -> Request:
+        return self._call.request(query_parameters(self._call.query))
+
+    def _body_limit(self) -> int:
+        limits = self._tenant.limits
+        return limits.group_body_bytes if self.resource_type.keeps_members else limits.body_bytes
+
+    def _represented(self, done: Representation, status: int) -> Response:
+        if not done.body and done.rest is None:
+            status = 204
+        return Response(status, done.body, self._headers_of(done), done.rest)
+
+    def _headers_of(self, done: Representation) -> tuple[Header, ...]:
+        location = done.location.encode()
+        return (
+            (b"etag", entity_tag(done.version).encode()),
+            (b"location", location),
+            (b"content-location", location),
+        )
+
+
+_Handlers = Mapping[str, Callable[[_Endpoint], Awaitable[Response]]]
+
+_COLLECTION: Final[_Handlers] = {"GET": _Endpoint.list, "POST": _Endpoint.create}
+_RESOURCE: Final[_Handlers] = {
+    "GET": _Endpoint.read,
+    "PUT": _Endpoint.replace,
+    "PATCH": _Endpoint.patch,
+    "DELETE": _Endpoint.delete,
+}
+_SEARCH: Final[_Handlers] = {"POST": _Endpoint.search}
+_SPECIAL: Final[Mapping[str, _Handlers]] = {
+    ".search": _SEARCH,
+    "Bulk": {"POST": _Endpoint.bulk},
+    "Me": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), _Endpoint.me),
+}
+_DOCUMENTS: Final = {
+    "Schemas": discovery.schema_documents,
+    "ResourceTypes": discovery.resource_type_documents,
+}
+_DISCOVERY: Final = frozenset({"ServiceProviderConfig", *_DOCUMENTS})
+
+
+def _split(segments: list[str]) -> tuple[str, list[str]]:
+    """The tenant's name, and the segments behind the base URL; raises NotFoundError or InvalidVersionError."""
+    if len(segments) < 4 or segments[3] != "scim":  # noqa: PLR2004  "", "t", tenant, "scim"
+        raise NotFoundError
+    rest = segments[4:]
+    if rest and _VERSION.fullmatch(rest[0]):
+        if rest[0] != "v2":
+            raise InvalidVersionError(f"'{rest[0]}' is not a supported protocol version; use 'v2'.")
+        rest = rest[1:]
+    if rest and rest[-1] == "":
+        rest = rest[:-1]  # a slash at the end changes nothing
+    return segments[2], rest

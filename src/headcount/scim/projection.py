@@ -1,0 +1,177 @@
+"""Which attributes a response holds: `attributes` and `excludedAttributes` (RFC 7644 §3.9, RFC 7643 §7)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from headcount.scim.errors import InvalidValueError
+from headcount.scim.paths import bind_path, split_urn
+from headcount.scim.registry import ResourceType
+from headcount.scim.schemas import Attribute, Json, Returned
+
+_Selection: TypeAlias = Mapping[tuple[str, str], frozenset[str] | None]
+"""(extension URN or "", attribute name) → names of sub-attributes, None for the whole attribute."""
+
+_NOTHING: Final = frozenset[str]()
+_ALWAYS: Final = Returned.ALWAYS
+_REQUEST: Final = Returned.REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What a response to one request holds of resources of one type."""
+
+    resource_type: ResourceType
+    included: _Selection | None = None
+    """With `attributes`: what is named, besides what is always returned."""
+    excluded: _Selection = field(default_factory=dict)
+    """With `excludedAttributes`: what is left out."""
+    echoed: frozenset[tuple[str, str]] = frozenset()
+    """Attributes returned on request that the request itself wrote (RFC 7643 §7)."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing was asked for."""
+        return self.included is None and not self.excluded and not self.echoed
+
+    @property
+    def is_verbatim(self) -> bool:
+        """Whether a stored document is returned as it is."""
+        return self.resource_type.is_verbatim and self.is_default
+
+    def wants(self, name: str) -> bool:
+        """Whether a common or base attribute is part of the response."""
+        attribute = self.resource_type.attributes.get(name)
+        return attribute is not None and self._whole(attribute, "") is not _NOTHING
+
+    def narrows(self, name: str) -> bool:
+        """Whether only some sub-attributes of a base attribute are part of the response."""
+        key = ("", name)
+        return bool((self.included or {}).get(key) or self.excluded.get(key))
+
+    def apply(self, resource: Mapping[str, Json]) -> dict[str, Json]:
+        """The part of a canonical resource that is returned, in the same order."""
+        shown: dict[str, Json] = {}
+        attributes = self.resource_type.attributes
+        for name, value in resource.items():
+            attribute = attributes.get(name)
+            if attribute is not None:
+                part = self._part(attribute, value, "")
+            else:
+                part = self._extension(name, value)
+            if part is not None:
+                shown[name] = part
+        return shown
+
+    def _extension(self, urn: str, values: Mapping[str, Json]) -> Json:
+        schema = self.resource_type.extension_by_urn[urn.lower()].schema
+        shown = {}
+        for name, value in values.items():
+            part = self._part(schema.by_name[name], value, urn)
+            if part is not None:
+                shown[name] = part
+        return shown or None
+
+    def _part(self, attribute: Attribute, value: Json, urn: str) -> Json:
+        subs = self._whole(attribute, urn)
+        if subs is _NOTHING:
+            return None
+        if not attribute.is_complex:
+            return value
+        if isinstance(value, list):
+            parts = [part for part in (self._complex(attribute, element, subs, urn) for element in value) if part]
+            return parts or None
+        return self._complex(attribute, value, subs, urn) or None
+
+    def _whole(self, attribute: Attribute, urn: str) -> frozenset[str] | None:
+        """The sub-attributes that are named, None for all by default, `_NOTHING` when the attribute is left out."""
+        if attribute.is_secret:
+            return _NOTHING
+        if attribute.returned is _ALWAYS:
+            return None
+        key = (urn, attribute.name)
+        if self.included is not None:
+            named = self.included.get(key, _NOTHING)
+            if named is _NOTHING and any(sub.returned is _ALWAYS for sub in attribute.sub_attributes):
+                return _ALWAYS_ONLY
+            return named
+        if key in self.excluded and self.excluded[key] is None:
+            return _NOTHING
+        if attribute.returned is _REQUEST and key not in self.echoed:
+            return _NOTHING
+        return None
+
+    def _complex(
+        self, attribute: Attribute, value: Mapping[str, Json], named: frozenset[str] | None, urn: str
+    ) -> dict[str, Json]:
+        left_out = self.excluded.get((urn, attribute.name)) or _NOTHING
+        echoed = (urn, attribute.name) in self.echoed
+        shown = {}
+        for name, item in value.items():
+            sub = attribute.by_name[name]
+            if sub.is_secret:
+                continue
+            by_default = sub.returned is not _REQUEST or echoed
+            wanted = (by_default and name not in left_out) if named is None else name in named
+            if wanted or sub.returned is _ALWAYS:
+                shown[name] = item
+        return shown
+
+
+_ALWAYS_ONLY: Final = frozenset({""})
+"""No sub-attribute has this name: what is left are those that are always returned."""
+
+
+def read_projection(
+    attributes: Sequence[str] | None,
+    excluded: Sequence[str] | None,
+    resource_type: ResourceType,
+    *,
+    bare_extension_names: bool = False,
+) -> Projection:
+    """The projection that a request asks for. Unknown names are ignored, empty lists count as absent.
+
+    Raises InvalidValueError when both are given: they are mutually exclusive (RFC 7644 §3.9).
+    """
+    if attributes and excluded:
+        raise InvalidValueError("'attributes' and 'excludedAttributes' are mutually exclusive.")
+    if attributes:
+        return Projection(resource_type, included=_selection(attributes, resource_type, bare_extension_names))
+    if excluded:
+        return Projection(resource_type, excluded=_selection(excluded, resource_type, bare_extension_names))
+    return Projection(resource_type)
+
+
+def echo_of(body: Iterable[str], resource_type: ResourceType) -> frozenset[tuple[str, str]]:
+    """The attributes returned on request among the paths or keys that a write named."""
+    if resource_type.is_verbatim:
+        return frozenset()
+    selection = _selection(body, resource_type, bare=True)
+    names = set(selection)
+    return frozenset(names)
+
+
+def _selection(names: Iterable[str], resource_type: ResourceType, bare: bool) -> _Selection:  # noqa: FBT001
+    selection: dict[tuple[str, str], frozenset[str] | None] = {}
+    for name in names:
+        urn, rest = split_urn(name.strip(), resource_type)
+        if urn is not None and not rest:
+            selection.update(dict.fromkeys(_all_of(urn, resource_type)))
+            continue
+        path = bind_path(name.strip(), resource_type, bare_extension_names=bare)
+        if path is None:
+            continue
+        key = (path.extension or "", path.attribute.name)
+        if path.sub_attribute is None:
+            selection[key] = None
+        elif key not in selection or selection[key] is not None:
+            selection[key] = (selection.get(key) or _NOTHING) | {path.sub_attribute.name}
+    return selection
+
+
+def _all_of(urn: str, resource_type: ResourceType) -> list[tuple[str, str]]:
+    """A bare URN names the whole extension, or all base attributes."""
+    extension = resource_type.extension_by_urn.get(urn.lower())
+    if extension is None:
+        return [("", attribute.name) for attribute in resource_type.schema.attributes]
+    return [(urn, attribute.name) for attribute in extension.schema.attributes]

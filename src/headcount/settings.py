@@ -1,0 +1,130 @@
+"""Settings: every knob, where it is read from, and what it is without being set.
+
+Each field has an environment variable, `HEADCOUNT_` and its name in upper case.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+PREFIX: Final = "HEADCOUNT_"
+KEY_BYTES: Final = 32
+_SQLITE: Final = "sqlite:///"
+
+
+class SettingsError(Exception):
+    """A setting has a value that it cannot have."""
+
+
+def _setting(default: Any, help_text: str) -> Any:  # the dataclass gives the type
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an installation runs."""
+
+    database: str = _setting("sqlite:///headcount.db", "Where the data is: sqlite:///relative or sqlite:////absolute.")
+    public_url: str = _setting("http://127.0.0.1:8000", "The URL that clients use; makes meta.location.")
+    installation_key_file: str = _setting("", "A file with 32 bytes, raw or hexadecimal, in place of the key in the database.")
+    log_format: str = _setting("text", "text or json.")
+    log_level: str = _setting("info", "debug, info, warning or error.")
+    workers: int = _setting(1, "Processes that serve.")
+    search_budget: float = _setting(5.0, "Seconds that a search may take; past them it is tooMany.")
+    header_deadline: float = _setting(10.0, "Seconds for the request line and the headers to arrive.")
+    body_deadline: float = _setting(30.0, "Seconds without a further part of the body.")
+    connections_per_address: int = _setting(1_000, "Connections from one address at a time; 0 for any number.")
+    bulk_operations: int = _setting(1_000, "Operations in a bulk request.")
+    bulk_bytes: int = _setting(4 * 1024 * 1024, "Bytes in a bulk request.")
+    body_bytes: int = _setting(1024 * 1024, "Bytes in any other request.")
+    group_body_bytes: int = _setting(16 * 1024 * 1024, "Bytes in a request to a group.")
+    members: int = _setting(100_000, "Members that one request may change.")
+    patch_operations: int = _setting(1_000, "Operations in a PATCH.")
+    filter_bytes: int = _setting(8 * 1024, "Bytes in a filter.")
+    filter_depth: int = _setting(32, "Levels of parentheses and brackets in a filter.")
+    filter_terms: int = _setting(200, "Comparisons in a filter.")
+    default_page_size: int = _setting(100, "Resources in a page without a count.")
+    max_page_size: int = _setting(1_000, "Resources in a page at most.")
+    cursor_timeout: int = _setting(3_600, "Seconds that a cursor stays valid.")
+    patched_members: int = _setting(200, "Members past which a PATCH of a group answers 204 instead of the group.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None, **overrides: Any) -> "Settings":
+        """The settings in environment variables, and over them those given here and not None.
+
+        Raises SettingsError naming the variable.
+        """
+        environment = os.environ if environment is None else environment
+        values: dict[str, Any] = {}
+        for item in fields(cls):
+            text = environment.get(PREFIX + item.name.upper())
+            if text is not None and text != "":
+                values[item.name] = _read(item.name, text, item.default)
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    def with_bound(self, url: str) -> "Settings":
+        """With the public URL that the server was bound to, unless one was set."""
+        return replace(self, public_url=url)
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return Path(self.database.removeprefix(_SQLITE))
+
+    def installation_key(self) -> bytes | None:
+        """The key in the key file, None without such a file; raises SettingsError."""
+        if not self.installation_key_file:
+            return None
+        try:
+            content = Path(self.installation_key_file).read_bytes()
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}INSTALLATION_KEY_FILE: {error}") from error
+        if len(content) != KEY_BYTES:
+            try:
+                content = bytes.fromhex(content.decode().strip())
+            except ValueError:
+                content = b""
+        if len(content) != KEY_BYTES:
+            raise SettingsError(f"{PREFIX}INSTALLATION_KEY_FILE must hold {KEY_BYTES} bytes, raw or hexadecimal")
+        return content
+
+    def _check(self) -> None:
+        scheme = self.database.split(":", 1)[0]
+        if scheme in ("postgresql", "postgres"):
+            raise SettingsError(
+                f"{PREFIX}DATABASE: this version keeps its data in SQLite; "
+                "PostgreSQL comes in a later one, with the extra headcount[postgresql]"
+            )
+        if not self.database.startswith(_SQLITE) or len(self.database) == len(_SQLITE):
+            raise SettingsError(f"{PREFIX}DATABASE must be a URL such as sqlite:///headcount.db, not {self.database!r}")
+        url = urlsplit(self.public_url)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+            raise SettingsError(f"{PREFIX}PUBLIC_URL must be a URL such as https://scim.example.com, not {self.public_url!r}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise SettingsError(f"{PREFIX}{name.upper()} must be one of {', '.join(choices)}")
+        for name in _POSITIVE:
+            if getattr(self, name) <= 0:
+                raise SettingsError(f"{PREFIX}{name.upper()} must be greater than 0")
+
+
+_CHOICES: Final = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
+_POSITIVE: Final = tuple(
+    item.name for item in fields(Settings)
+    if isinstance(item.default, int | float) and item.name not in ("connections_per_address", "patched_members")
+)
+
+
+def _read(name: str, text: str, default: Any) -> Any:
+    kind = type(default)
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise SettingsError(f"{PREFIX}{name.upper()} must be {what}, not {text!r}") from None

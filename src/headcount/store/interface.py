@@ -1,0 +1,321 @@
+"""What a store keeps, as values and as one small interface.
+
+`sqlite` and `memory` implement it (`headcount.testing.store_contract` proves that they agree). A store knows no
+protocol rule: it is told what to keep, what must be unique and what the resource is found by.
+Only `Store.for_tenant` takes a tenant; nothing it returns does, so that no statement can cross tenants.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from headcount.scim.filters.binding import BoundFilter
+from headcount.scim.paths import BoundPath
+from headcount.scim.registry import ResourceType
+
+OPERATOR_TENANT: Final = "_operator"
+"""Holds tenants and access tokens; no tenant can have this name."""
+
+DEFAULT_CONNECTION: Final = "default"
+"""The connection whose externalIds a tenant starts with."""
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked."""
+
+
+class NotUniqueError(StoreError):
+    """Another resource has the value of a unique attribute."""
+
+    def __init__(self, attribute: str, value: str, owner: str) -> None:
+        self.attribute = attribute
+        """The attribute as a qualified path."""
+        self.value = value
+        self.owner = owner
+        """The id of the resource that has the value."""
+        super().__init__(f"{attribute} {value!r} belongs to {owner}")
+
+
+class VersionConflictError(StoreError):
+    """The resource has another version than expected."""
+
+
+class MissingError(StoreError):
+    """The resource does not exist (any more)."""
+
+
+class UnknownMemberError(StoreError):
+    """A member to add is no resource of the tenant."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        super().__init__(f"no resource {member}")
+
+
+class MembershipCycleError(StoreError):
+    """A group would become, directly or through others, a member of itself."""
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+        super().__init__(f"group {member} contains the group")
+
+
+class TimeBudgetError(StoreError):
+    """A search took longer than its budget."""
+
+
+class OutdatedSchemaError(StoreError):
+    """The database has another schema than this version of Headcount expects."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResource:
+    """A resource as it is read: stored attributes, and the derived ones as JSON fragments."""
+
+    type: str
+    id: str
+    version: int
+    created: str
+    """UTC, `2026-01-31T08:30:00.000000Z`."""
+    modified: str
+    document: bytes
+    """The canonical JSON object: `schemas`, `id`, attributes; no `meta`, no derived value, no secret."""
+    groups: bytes | None = None
+    """`User.groups` as a JSON array whose `$ref`s begin with a slash; None when not asked for or empty."""
+    manager: bytes | None = None
+    """`"$ref":"/Users/…","displayName":"…"` of the manager, when the manager is a resource of the tenant."""
+    member_count: int = 0
+    private: bytes | None = None
+    """The JSON object of attributes that are never returned; only `read` with `private=True` fills it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a resource is found by. Strings are folded unless the attribute is case-exact."""
+
+    user_name: str | None = None
+    display_name: str | None = None
+    title: str | None = None
+    active: bool | None = None
+    external_id: str | None = None
+    manager: str | None = None
+    """The id that the enterprise extension's `manager.value` holds."""
+    label: str = ""
+    """What a reference to the resource displays."""
+    folded_label: str = ""
+    unique: tuple[tuple[str, str], ...] = ()
+    """(qualified attribute path, value) of every other attribute with uniqueness server or global."""
+    values: tuple[tuple[str, int, str], ...] = ()
+    """(path, element number, value) of multi-valued and declared indexed attributes: `emails.value`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked for a change, and when: part of every row of the change log."""
+
+    at: str
+    """UTC, fixed width."""
+    actor: str
+    """The id of the access token, or `cli`."""
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """What happens to a group's members: `removed` first (all of them when `clear`), then `added`."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    clear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A resource to add, with its members when it is a group."""
+
+    type: str
+    id: str
+    document: bytes
+    compare: bytes
+    """The canonical document with folded strings and UTC instants, what searches read."""
+    private: bytes | None
+    keys: Keys
+    origin: Origin
+    members: MembershipChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """New stored attributes of a resource whose version is `expected_version`.
+
+    `document` None leaves the stored attributes alone: a change of members only, for which `expected_version` None
+    accepts any version. `private` None keeps what there is. Members that are there already, or not there to be removed, are no change.
+    """
+
+    type: str
+    id: str
+    origin: Origin
+    expected_version: int | None
+    document: bytes | None = None
+    compare: bytes | None = None
+    private: bytes | None = None
+    keys: Keys | None = None
+    previous: Keys | None = None
+    """The keys of the version that is replaced: side tables are touched only where they differ."""
+    before: bytes | None = None
+    """The document that is replaced, for the change log."""
+    members: MembershipChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A resource to remove, with its memberships on both sides. Groups it leaves get a new version."""
+
+    type: str
+    id: str
+    origin: Origin
+    expected_version: int | None
+
+
+Write = Create | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write left behind: the version and instant of last modification that now hold."""
+
+    version: int
+    created: str
+    modified: str
+    changed: bool
+    member_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a group."""
+
+    id: str
+    type: str
+    """The name of its resource type: `User` or `Group`."""
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A resource type to search, with the filter and the sort path bound to it."""
+
+    resource_type: ResourceType
+    filter: BoundFilter | None = None
+    sort: BoundPath | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page ended: the sort value (None without sorting, or when missing) and the id."""
+
+    value: str | float | int | bool | None
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search. Without a sort path the order is by id; missing values come last, first when descending."""
+
+    targets: tuple[Target, ...]
+    limit: int
+    offset: int = 0
+    after: Position | None = None
+    """Keyset position; then `offset` is 0."""
+    descending: bool = False
+    total: bool = True
+    """Whether to count all matches."""
+    groups: bool = True
+    """Whether to derive `User.groups`."""
+    base_url: str = ""
+    """The tenant's base URL, that references in filters may begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of resources, in order."""
+
+    resources: tuple[StoredResource, ...]
+    total: int | None
+    last: Position | None
+    """The position of the last resource, when there is at least one more behind it."""
+
+
+class TenantStore(Protocol):
+    """Everything of one tenant, and of no other."""
+
+    async def read(
+        self, type_name: str, resource_id: str, *, groups: bool = True, private: bool = False
+    ) -> StoredResource | None:
+        """The resource, or None."""
+        ...
+
+    async def write(self, write: Write) -> Written:
+        """Carries out one write with its row in the change log, durably, or raises and leaves nothing behind.
+
+        Raises NotUniqueError, VersionConflictError, MissingError, UnknownMemberError, MembershipCycleError.
+        """
+        ...
+
+    async def search(self, query: Query) -> Page:
+        """A page of the resources that match; raises TimeBudgetError."""
+        ...
+
+    async def members(
+        self, group_id: str, *, after: str = "", limit: int = 1000, only: Sequence[str] = ()
+    ) -> Sequence[Member]:
+        """Members in the order of their ids, behind `after`; with `only`, those of them that are members."""
+        ...
+
+    async def records(self, kind: str) -> Mapping[str, bytes]:
+        """The keyed records of a kind, by key."""
+        ...
+
+    async def put_record(self, kind: str, key: str, value: bytes) -> None:
+        """Keeps a record, in place of one with the same key."""
+        ...
+
+    async def remove_record(self, kind: str, key: str) -> bool:
+        """Forgets a record; whether there was one."""
+        ...
+
+    async def records_revision(self) -> int:
+        """Grows with every change of any record."""
+        ...
+
+    async def clear(self) -> None:
+        """Removes everything of the tenant: resources, memberships, records, change log."""
+        ...
+
+    def changes(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:
+        """The rows of the change log behind a sequence number, in order."""
+        ...
+
+
+class Store(Protocol):
+    """One installation's data."""
+
+    def for_tenant(self, tenant: str) -> TenantStore:
+        """The part of the tenant with that name."""
+        ...
+
+    async def open(self) -> None:
+        """Connects; raises OutdatedSchemaError when migrations are due."""
+        ...
+
+    async def close(self) -> None:
+        """Finishes what is under way and disconnects."""
+        ...
+
+    async def ready(self) -> None:
+        """Raises StoreError when the database cannot be reached or is not current."""
+        ...
+
+    async def installation_key(self) -> bytes:
+        """The 32 random bytes that were made at the first migration."""
+        ...

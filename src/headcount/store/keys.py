@@ -1,0 +1,89 @@
+"""What a resource is found by: which attributes are promoted to columns and side tables, as data."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from headcount.scim import urns
+from headcount.scim.comparison import comparable
+from headcount.scim.folding import fold
+from headcount.scim.registry import ResourceType
+from headcount.scim.schemas import Attribute, Json, Schema, Uniqueness
+from headcount.store.interface import Keys
+
+PROMOTED: Final[Mapping[str, Mapping[str, str]]] = {
+    urns.USER: {
+        "userName": "user_name", "displayName": "display_name", "title": "title", "active": "active",
+    },
+    urns.GROUP: {"displayName": "display_name"},
+}
+"""By base schema: attribute → column of the table `resource`."""
+
+INDEXED_VALUES: Final[Mapping[str, tuple[str, ...]]] = {urns.USER: ("emails.value",)}
+"""By base schema: paths of multi-valued attributes whose values have rows of their own."""
+
+_NAMES: Final = ("displayName", "name", "userName")
+
+
+def keys_of(resource: Mapping[str, Json], resource_type: ResourceType) -> Keys:
+    """The keys of a canonical resource."""
+    columns = {
+        column: comparable(resource_type.attributes[name], resource[name])
+        for name, column in PROMOTED.get(resource_type.schema.id, {}).items()
+        if name in resource
+    }
+    label = _label(resource)
+    manager = resource.get(urns.ENTERPRISE_USER, {}).get("manager") if resource_type.derives_groups else None
+    return Keys(
+        **columns,
+        external_id=resource.get("externalId"),
+        manager=manager.get("value") if manager else None,
+        label=label,
+        folded_label=fold(label),
+        unique=tuple(_unique(resource, resource_type)),
+        values=tuple(_values(resource, resource_type)),
+    )
+
+
+def unique_key(schema: Schema, attribute: Attribute, sub_attribute: Attribute | None = None) -> str:
+    """The name under which the values of a unique attribute are kept: its qualified path."""
+    suffix = f".{sub_attribute.name}" if sub_attribute else ""
+    return f"{schema.id}:{attribute.name}{suffix}"
+
+
+def is_unique(schema: Schema, attribute: Attribute) -> bool:
+    """Whether values are kept as unique ones; userName has an index of its own."""
+    if attribute.uniqueness is Uniqueness.NONE or attribute.is_complex or attribute.multi_valued:
+        return False
+    return PROMOTED.get(schema.id, {}).get(attribute.name) != "user_name"
+
+
+def _label(resource: Mapping[str, Json]) -> str:
+    """What people call the resource: a name to display, else what identifies it."""
+    for name in _NAMES:
+        value = resource.get(name)
+        if isinstance(value, Mapping):
+            value = value.get("formatted")
+        if isinstance(value, str) and value:
+            return value
+    return str(resource.get("id", ""))
+
+
+def _unique(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterator[tuple[str, str]]:
+    for schema, attribute, sub_attribute in resource_type.unique_attributes:
+        holder = resource if schema is resource_type.schema else resource.get(schema.id, {})
+        value = holder.get(attribute.name)
+        target = attribute
+        if sub_attribute is not None:
+            value, target = (value or {}).get(sub_attribute.name), sub_attribute
+        if value is not None and is_unique(schema, target):
+            yield unique_key(schema, attribute, sub_attribute), str(comparable(target, value))
+
+
+def _values(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterator[tuple[str, int, str]]:
+    for path in INDEXED_VALUES.get(resource_type.schema.id, ()):
+        name, _, sub_name = path.partition(".")
+        sub_attribute = resource_type.attributes[name].by_name[sub_name]
+        for number, element in enumerate(resource.get(name, ())):
+            value = element.get(sub_name)
+            if value is not None:
+                yield path, number, comparable(sub_attribute, value)

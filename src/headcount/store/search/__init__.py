@@ -1,0 +1,1 @@
+"""Bound filters compiled to SQL; the meaning is `headcount.scim.filters.evaluation`."""

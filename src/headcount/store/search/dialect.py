@@ -1,0 +1,38 @@
+"""What differs from database to database, as one small interface."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from headcount.store.search.sql import Parameter, Sql
+
+
+class Dialect(Protocol):
+    """How a database reaches into compare documents. Names come from schemas, values are parameters."""
+
+    def member(self, document: str, names: Sequence[str]) -> Sql:
+        """The simple value at a path in a JSON expression; NULL when missing."""
+        ...
+
+    def has_member(self, document: str, names: Sequence[str]) -> Sql:
+        """Whether there is anything at a path."""
+        ...
+
+    def elements(self, document: str, names: Sequence[str], alias: str) -> Sql:
+        """A table of the elements of the array at a path: `alias.value` and their order, `alias.key`."""
+        ...
+
+    def contains(self, expression: Sql, text: str) -> Sql:
+        """Whether the text stands within a string."""
+        ...
+
+    def starts_with(self, expression: Sql, text: str) -> Sql:
+        """Whether a string begins with the text."""
+        ...
+
+    def ends_with(self, expression: Sql, text: str) -> Sql:
+        """Whether a string ends with the text."""
+        ...
+
+    def parameter(self, value: str | bool | float) -> Parameter:  # noqa: FBT001
+        """A comparable value as a parameter."""
+        ...

@@ -1,0 +1,36 @@
+"""Pieces of SQL with their parameters, in the order of the text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+Parameter: TypeAlias = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """A piece of a statement. Text never holds a value: values are parameters."""
+
+    text: str
+    parameters: tuple[Parameter, ...] = ()
+
+    def __add__(self, other: "Sql | str") -> "Sql":
+        if isinstance(other, str):
+            return Sql(self.text + other, self.parameters)
+        return Sql(self.text + other.text, self.parameters + other.parameters)
+
+    def __radd__(self, other: str) -> "Sql":
+        return Sql(other + self.text, self.parameters)
+
+
+TRUE: Final = Sql("1")
+FALSE: Final = Sql("0")
+
+
+def joined(separator: str, pieces: Iterable[Sql]) -> Sql:
+    """The pieces with the separator in between."""
+    pieces = tuple(pieces)
+    return Sql(
+        separator.join(piece.text for piece in pieces),
+        tuple(parameter for piece in pieces for parameter in piece.parameters),
+    )

@@ -1,0 +1,59 @@
+"""SQLite's way into compare documents."""
+
+from collections.abc import Sequence
+
+from headcount.store.search.sql import Parameter, Sql
+
+_LAST: int = 0x10FFFF
+_SURROGATES: tuple[int, int] = (0xD800, 0xE000)
+
+
+class SqliteDialect:
+    """JSON functions of SQLite 3.38 and later; strings are compared byte by byte, which is code point order."""
+
+    def member(self, document: str, names: Sequence[str]) -> Sql:
+        """The simple value at a path."""
+        return Sql(f"json_extract({document}, ?)", (_path(names),))
+
+    def has_member(self, document: str, names: Sequence[str]) -> Sql:
+        """Whether there is anything at a path."""
+        return Sql(f"json_type({document}, ?) IS NOT NULL", (_path(names),))
+
+    def elements(self, document: str, names: Sequence[str], alias: str) -> Sql:
+        """The elements of the array at a path."""
+        return Sql(f"json_each({document}, ?) AS {alias}", (_path(names),))
+
+    def contains(self, expression: Sql, text: str) -> Sql:
+        """`instr`, since LIKE folds ASCII and has wildcards."""
+        return "instr(" + expression + Sql(", ?) > 0", (text,))
+
+    def starts_with(self, expression: Sql, text: str) -> Sql:
+        """A range, which an index serves."""
+        following = _following(text)
+        if following is None:
+            return expression + Sql(" >= ?", (text,))
+        return "(" + expression + Sql(" >= ? AND ", (text,)) + expression + Sql(" < ?)", (following,))
+
+    def ends_with(self, expression: Sql, text: str) -> Sql:
+        """The last characters compared."""
+        return "substr(" + expression + Sql(", ?) = ?", (-len(text), text))
+
+    def parameter(self, value: str | bool | float) -> Parameter:  # noqa: FBT001
+        """Booleans are 1 and 0."""
+        return int(value) if isinstance(value, bool) else value
+
+
+def _path(names: Sequence[str]) -> str:
+    return "$" + "".join(f'."{name}"' for name in names)
+
+
+def _following(prefix: str) -> str | None:
+    """The least string that is greater than every string with the prefix; None if there is none."""
+    for index in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[index])
+        if code < _LAST:
+            following = code + 1
+            if _SURROGATES[0] <= following < _SURROGATES[1]:
+                following = _SURROGATES[1]
+            return prefix[:index] + chr(following)
+    return None

@@ -1,0 +1,128 @@
+"""Point reads, and pages of resources by their row numbers."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from headcount.store.interface import Member, StoredResource
+
+_COLUMNS: Final = "r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count"
+
+_GROUPS: Final = """(
+    SELECT json_group_array(json_object('value', g.id, '$ref', '/Groups/' || g.id, 'display', g.label, 'type', 'direct'))
+    FROM membership AS m JOIN resource AS g ON g.tenant = m.tenant AND g.type = 'Group' AND g.id = m.group_id
+    WHERE m.tenant = r.tenant AND m.member_id = r.id)"""
+
+_MANAGER: Final = """CASE WHEN r.manager IS NOT NULL THEN (
+    SELECT json_object('$ref', '/Users/' || u.id, 'displayName', u.label)
+    FROM resource AS u WHERE u.tenant = r.tenant AND u.type = 'User' AND u.id = r.manager) END"""
+
+_NESTED: Final = "(SELECT value FROM counter WHERE tenant = r.tenant AND name = 'nested')"
+
+READ: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, {_GROUPS}, {_NESTED}
+FROM resource AS r WHERE r.tenant = ? AND r.type = ? AND r.id = ?"""
+READ_WITHOUT_GROUPS: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, NULL, 0
+FROM resource AS r WHERE r.tenant = ? AND r.type = ? AND r.id = ?"""
+READ_PRIVATE: Final = "SELECT private FROM resource WHERE tenant = ? AND type = ? AND id = ?"
+
+_PAGE: Final = "FROM json_each(?) AS picked CROSS JOIN resource AS r ON r.rowid = picked.value WHERE r.tenant = ?"
+READ_PAGE: Final = f"SELECT {_COLUMNS}, {_MANAGER}, {_GROUPS}, {_NESTED} {_PAGE} ORDER BY picked.key"
+READ_PAGE_WITHOUT_GROUPS: Final = f"SELECT {_COLUMNS}, {_MANAGER}, NULL, 0 {_PAGE} ORDER BY picked.key"
+
+ALL_GROUPS: Final = """
+WITH RECURSIVE above (member, id, direct) AS (
+    SELECT member_id, group_id, 1 FROM membership
+    WHERE tenant = ?1 AND member_id IN (SELECT value FROM json_each(?2))
+    UNION
+    SELECT above.member, m.group_id, 0 FROM above JOIN membership AS m ON m.tenant = ?1 AND m.member_id = above.id
+)
+SELECT above.member, json_group_array(json_object(
+    'value', g.id, '$ref', '/Groups/' || g.id, 'display', g.label,
+    'type', CASE above.direct WHEN 1 THEN 'direct' ELSE 'indirect' END))
+FROM (SELECT member, id, max(direct) AS direct FROM above GROUP BY member, id ORDER BY member, id) AS above
+JOIN resource AS g ON g.tenant = ?1 AND g.type = 'Group' AND g.id = above.id
+GROUP BY above.member"""
+
+MEMBERS: Final = """SELECT m.member_id, m.member_type, r.label
+FROM membership AS m JOIN resource AS r ON r.tenant = m.tenant AND r.type = m.member_type AND r.id = m.member_id
+WHERE m.tenant = ? AND m.group_id = ? AND m.member_id > ? ORDER BY m.member_id LIMIT ?"""
+SOME_MEMBERS: Final = """SELECT m.member_id, m.member_type, r.label
+FROM membership AS m JOIN resource AS r ON r.tenant = m.tenant AND r.type = m.member_type AND r.id = m.member_id
+WHERE m.tenant = ? AND m.group_id = ? AND m.member_id > ? AND m.member_id IN (SELECT value FROM json_each(?))
+ORDER BY m.member_id LIMIT ?"""
+
+RECORDS: Final = "SELECT key, value FROM record WHERE tenant = ? AND kind = ? ORDER BY key"
+COUNTER: Final = "SELECT value FROM counter WHERE tenant = ? AND name = ?"
+CHANGES: Final = """SELECT sequence, type, id, version, kind, at, actor, request_id, before, after, added, removed
+FROM change WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?"""
+_CHANGE_COLUMNS: Final = (
+    "sequence", "type", "id", "version", "kind", "at", "actor", "requestId", "before", "after", "added", "removed",
+)
+
+_Row = tuple[str, str, int, str, str, bytes, int, str | None, str | None, int | None]
+
+
+def read(connection: sqlite3.Connection, tenant: str, key: tuple[str, str], *, groups: bool) -> StoredResource | None:
+    """The resource of that (type, id), or None."""
+    statement = READ if groups else READ_WITHOUT_GROUPS
+    row: _Row | None = connection.execute(statement, (tenant, *key)).fetchone()
+    if row is None:
+        return None
+    if row[9]:
+        return _resource(row, _all_groups(connection, tenant, [row]))
+    return _resource(row, None)
+
+
+def read_private(connection: sqlite3.Connection, tenant: str, key: tuple[str, str]) -> bytes | None:
+    """The attributes of a resource that are never returned."""
+    row = connection.execute(READ_PRIVATE, (tenant, *key)).fetchone()
+    return None if row is None else row[0]
+
+
+def read_page(
+    connection: sqlite3.Connection, tenant: str, row_ids: Sequence[int], *, groups: bool
+) -> tuple[StoredResource, ...]:
+    """The resources in these rows, in this order, in one statement."""
+    if not row_ids:
+        return ()
+    statement = READ_PAGE if groups else READ_PAGE_WITHOUT_GROUPS
+    rows: list[_Row] = connection.execute(statement, (json.dumps(row_ids), tenant)).fetchall()
+    derived = _all_groups(connection, tenant, rows) if groups and rows and rows[0][9] else None
+    return tuple([_resource(row, derived) for row in rows])
+
+
+def members(
+    connection: sqlite3.Connection, tenant: str, group_id: str, *, after: str, limit: int, only: Sequence[str]
+) -> list[Member]:
+    """Members of a group in the order of their ids."""
+    if only:
+        rows = connection.execute(SOME_MEMBERS, (tenant, group_id, after, json.dumps(list(only)), limit))
+    else:
+        rows = connection.execute(MEMBERS, (tenant, group_id, after, limit))
+    return [Member(*row) for row in rows]
+
+
+def changes(connection: sqlite3.Connection, tenant: str, after: int, limit: int) -> Iterator[Mapping[str, object]]:
+    """Rows of the change log; member lists are lists of ids."""
+    for row in connection.execute(CHANGES, (tenant, after, limit)).fetchall():
+        change: dict[str, object] = dict(zip(_CHANGE_COLUMNS, row, strict=True))
+        for name in ("added", "removed"):
+            change[name] = json.loads(row[_CHANGE_COLUMNS.index(name)] or "[]")
+        yield change
+
+
+def _all_groups(connection: sqlite3.Connection, tenant: str, rows: Sequence[_Row]) -> dict[str, str]:
+    """Direct and indirect groups by member, in tenants that nest groups."""
+    ids = json.dumps([row[1] for row in rows if row[0] == "User"])
+    return dict(connection.execute(ALL_GROUPS, (tenant, ids)).fetchall())
+
+
+def _resource(row: _Row, derived: Mapping[str, str] | None) -> StoredResource:
+    groups = row[8] if derived is None else derived.get(row[1])
+    return StoredResource(
+        row[0], row[1], row[2], row[3], row[4], row[5],
+        groups.encode() if groups and groups != "[]" and row[0] == "User" else None,
+        row[7][1:-1].encode() if row[7] else None,
+        row[6],
+    )
