@@ -13,6 +13,7 @@ from headcount.directory.tokens import AccessTokens
 from headcount.http.application import Application, Serving
 from headcount.http.gate import Gate
 from headcount.http.logs import AccessLog, configure_logs
+from headcount.http.protocol import BoundedProtocol
 from headcount.http.scim import ScimEndpoints
 from headcount.sealing import Seal
 from headcount.settings import Settings
@@ -56,6 +57,7 @@ def create_application(settings: Settings) -> Application:
     """The ASGI application; it opens the installation when its lifespan starts."""
 
     async def start() -> Serving:
+        BoundedProtocol.configure(settings.header_deadline, settings.connections_per_address)
         configure_logs(settings.log_format, settings.log_level)
         stack = AsyncExitStack()
         installation = await stack.enter_async_context(open_installation(settings, upgrade=True))

@@ -1,6 +1,7 @@
 """Access tokens: made, listed, revoked and verified. Only digests are kept (RFC 7644 §7.4)."""
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -35,6 +36,10 @@ class Access:
     """The id of the user behind `/Me`."""
     expires: float
     """Seconds since the epoch; infinite when the token never expires."""
+
+    def is_current(self) -> bool:
+        """Whether the token has not expired."""
+        return time.time() < self.expires
 
 
 class AccessTokens:

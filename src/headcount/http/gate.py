@@ -58,7 +58,7 @@ class Gate:
         if authorization is None:
             raise UnauthorizedError("The request needs an access token: 'Authorization: Bearer …'.")
         access = await self._verified(authorization)
-        if access is None or access.tenant != tenant_name or access.expires <= time.time():
+        if access is None or access.tenant != tenant_name or not access.is_current():
             raise UnauthorizedError("The access token is not valid here.")
         service = await self._service(tenant_name)
         if service is None:

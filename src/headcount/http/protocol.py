@@ -38,6 +38,12 @@ class BoundedProtocol(HttpToolsProtocol):
     _header_bytes: int = 0
     _in_headers: bool = True
 
+    @classmethod
+    def configure(cls, header_deadline: float, connections_per_address: int) -> None:
+        """Sets the bounds of all connections of this process; the server makes the protocols itself."""
+        cls.header_deadline = header_deadline
+        cls.connections_per_address = connections_per_address
+
     def connection_made(self, transport: Any) -> None:
         """Counts the connection, and starts the clock for its first request."""
         super().connection_made(transport)

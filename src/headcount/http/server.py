@@ -61,8 +61,6 @@ def configuration(
     application: Application | str | Callable[[], Application], binding: Binding, settings: Settings
 ) -> uvicorn.Config:
     """How uvicorn runs the application; a string is the import path of a factory, for several processes."""
-    BoundedProtocol.header_deadline = settings.header_deadline
-    BoundedProtocol.connections_per_address = settings.connections_per_address
     return uvicorn.Config(
         application,  # type: ignore[arg-type]
         factory=isinstance(application, str),
