@@ -85,6 +85,4 @@ async def _installation(settings: Settings, store: Store) -> Installation:
     operator = operator_resources(store, settings.public_url)
     tenants = Tenants(store, operator, limits_of(settings))
     key = settings.installation_key() or await store.installation_key()
-    return Installation(
-        settings, store, tenants, AccessTokens(store, operator), TenantSchemas(store, tenants), key
-    )
+    return Installation(settings, store, tenants, AccessTokens(store, operator), TenantSchemas(store, tenants), key)

@@ -29,7 +29,9 @@ class Settings:
 
     database: str = _setting("sqlite:///headcount.db", "Where the data is: sqlite:///relative or sqlite:////absolute.")
     public_url: str = _setting("http://127.0.0.1:8000", "The URL that clients use; makes meta.location.")
-    installation_key_file: str = _setting("", "A file with 32 bytes, raw or hexadecimal, in place of the key in the database.")
+    installation_key_file: str = _setting(
+        "", "A file with 32 bytes, raw or hexadecimal, in place of the key in the database."
+    )
     log_format: str = _setting("text", "text or json.")
     log_level: str = _setting("info", "debug, info, warning or error.")
     workers: int = _setting(1, "Processes that serve.")
@@ -105,7 +107,9 @@ class Settings:
             raise SettingsError(f"{PREFIX}DATABASE must be a URL such as sqlite:///headcount.db, not {self.database!r}")
         url = urlsplit(self.public_url)
         if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
-            raise SettingsError(f"{PREFIX}PUBLIC_URL must be a URL such as https://scim.example.com, not {self.public_url!r}")
+            raise SettingsError(
+                f"{PREFIX}PUBLIC_URL must be a URL such as https://scim.example.com, not {self.public_url!r}"
+            )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise SettingsError(f"{PREFIX}{name.upper()} must be one of {', '.join(choices)}")
@@ -116,7 +120,8 @@ class Settings:
 
 _CHOICES: Final = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
 _POSITIVE: Final = tuple(
-    item.name for item in fields(Settings)
+    item.name
+    for item in fields(Settings)
     if isinstance(item.default, int | float) and item.name not in ("connections_per_address", "patched_members")
 )
 

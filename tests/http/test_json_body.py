@@ -11,10 +11,16 @@ from headcount.http.json_body import MAX_DEPTH, decode_json
 from headcount.scim.errors import InvalidSyntaxError, InvalidValueError, ScimError
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(exclude_categories=["Cs"],
-                                                                                    exclude_characters="\0")),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), children, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda children: (
+        st.lists(children, max_size=4)
+        | st.dictionaries(
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), children, max_size=4
+        )
+    ),
     max_leaves=12,
 )
 
@@ -26,9 +32,24 @@ def test_every_json_value_is_decoded_as_it_is(value: Any) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"nul", b"{'a':1}", b'{"a":1,}', b"\xff", b'"\\ud800"', b'"\\udc00\\ud800"', b"NaN", b"1 2",
-     b'{"a":1,"a":1}', b'{"a":{"b":1,"c":2,"b":3}}', b'[{"a":1,"a" :2}]', b'{"a\\u0062":1,"ab":2}',
-     b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), b'{"a":' * 5000 + b"1" + b"}" * 5000],
+    [
+        b"",
+        b"{",
+        b"nul",
+        b"{'a':1}",
+        b'{"a":1,}',
+        b"\xff",
+        b'"\\ud800"',
+        b'"\\udc00\\ud800"',
+        b"NaN",
+        b"1 2",
+        b'{"a":1,"a":1}',
+        b'{"a":{"b":1,"c":2,"b":3}}',
+        b'[{"a":1,"a" :2}]',
+        b'{"a\\u0062":1,"ab":2}',
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    ],
 )
 def test_what_is_not_strict_json_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidSyntaxError):

@@ -9,10 +9,18 @@ from headcount.scim.errors import InvalidValueError, NotFoundError
 @pytest.mark.parametrize(
     ("accept", "accepted"),
     [
-        (b"application/scim+json", True), (b"application/json", True), (b"*/*", True), (b"application/*", True),
-        (b"", True), (b"text/html, application/json;q=0.9", True), (b"APPLICATION/SCIM+JSON; charset=utf-8", True),
-        (b"text/html", False), (b"application/xml", False), (b"application/json;q=0", False),
-        (b"*/*;q=0.0, text/html", False), (b"application/json;q=0.05", True),
+        (b"application/scim+json", True),
+        (b"application/json", True),
+        (b"*/*", True),
+        (b"application/*", True),
+        (b"", True),
+        (b"text/html, application/json;q=0.9", True),
+        (b"APPLICATION/SCIM+JSON; charset=utf-8", True),
+        (b"text/html", False),
+        (b"application/xml", False),
+        (b"application/json;q=0", False),
+        (b"*/*;q=0.0, text/html", False),
+        (b"application/json;q=0.05", True),
     ],
 )
 def test_accept_headers_admit_scim_or_not(accept: bytes, accepted: bool) -> None:
@@ -22,9 +30,13 @@ def test_accept_headers_admit_scim_or_not(accept: bytes, accepted: bool) -> None
 @pytest.mark.parametrize(
     ("content_type", "accepted"),
     [
-        (b"application/scim+json", True), (b"application/json; charset=utf-8", True),
-        (b'Application/SCIM+JSON;charset="UTF-8"', True), (b"application/json;charset=latin-1", False),
-        (b"text/plain", False), (b"application/x-www-form-urlencoded", False), (b"", False),
+        (b"application/scim+json", True),
+        (b"application/json; charset=utf-8", True),
+        (b'Application/SCIM+JSON;charset="UTF-8"', True),
+        (b"application/json;charset=latin-1", False),
+        (b"text/plain", False),
+        (b"application/x-www-form-urlencoded", False),
+        (b"", False),
     ],
 )
 def test_content_types_are_compared_without_their_parameters(content_type: bytes, accepted: bool) -> None:
@@ -52,7 +64,9 @@ def test_repeated_and_undecodable_parameters_are_refused(query: bytes) -> None:
         query_parameters(query)
 
 
-@pytest.mark.parametrize(("text", "fit"), [("a-1", True), ("x" * 128, True), ("x" * 129, False), ("a b", False),
-                                           ("a\nb", False), ("", False)])
+@pytest.mark.parametrize(
+    ("text", "fit"),
+    [("a-1", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ("a\nb", False), ("", False)],
+)
 def test_request_ids_of_clients_are_checked_before_they_are_logged(text: str, fit: bool) -> None:
     assert is_request_id(text) is fit

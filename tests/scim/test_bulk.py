@@ -29,13 +29,11 @@ def test_operations_keep_their_order_when_nothing_refers_forward() -> None:
 
 
 def test_what_is_referred_to_comes_first() -> None:
-    assert placed(post("a", "b"), post("b", "c"), post("c")) == [
-        ("c", [], False), ("b", [], False), ("a", [], False)]
+    assert placed(post("a", "b"), post("b", "c"), post("c")) == [("c", [], False), ("b", [], False), ("a", [], False)]
 
 
 def test_a_circle_is_opened_and_completed_afterwards() -> None:
-    assert placed(post("a", "b"), post("b", "a")) == [
-        ("b", ["a"], False), ("a", [], False), ("b", [], True)]
+    assert placed(post("a", "b"), post("b", "a")) == [("b", ["a"], False), ("a", [], False), ("b", [], True)]
 
 
 def test_a_chain_as_long_as_the_request_is_no_problem() -> None:
@@ -46,7 +44,10 @@ def test_a_chain_as_long_as_the_request_is_no_problem() -> None:
 def test_references_are_resolved_wherever_they_stand() -> None:
     value = {"path": "/Users/bulkId:a", "list": ['members[value eq "bulkId:a"]', {"value": "bulkId:b"}], "n": 1}
     assert resolve(value, {"a": "1"}) == {
-        "path": "/Users/1", "list": ['members[value eq "1"]', {"value": "bulkId:b"}], "n": 1}
+        "path": "/Users/1",
+        "list": ['members[value eq "1"]', {"value": "bulkId:b"}],
+        "n": 1,
+    }
 
 
 def test_what_cannot_be_resolved_yet_can_be_left_out() -> None:

@@ -42,8 +42,18 @@ def test_a_date_time_is_its_instant_in_utc(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["yesterday", "2024-01-01", "2024-13-01T00:00:00Z", "2024-01-01T25:00:00Z", "2024-01-01T00:00:00+15:00",
-     "2024-01-01T00:00Z", " 2024-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "２０２４-01-01T00:00:00Z", ""],
+    [
+        "yesterday",
+        "2024-01-01",
+        "2024-13-01T00:00:00Z",
+        "2024-01-01T25:00:00Z",
+        "2024-01-01T00:00:00+15:00",
+        "2024-01-01T00:00Z",
+        " 2024-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "２０２４-01-01T00:00:00Z",
+        "",
+    ],
 )
 def test_what_is_no_date_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="dateTime|time zone|range|must be in"):

@@ -75,19 +75,34 @@ def test_nothing_asked_for_is_served_verbatim() -> None:
 
 
 def vault() -> ResourceType:
-    schema = {"id": "urn:example:vault", "attributes": [
-        {"name": "label", "returned": "always"},
-        {"name": "hint", "returned": "request"},
-        {"name": "key", "returned": "never"},
-        {"name": "box", "type": "complex", "subAttributes": [
-            {"name": "seal", "returned": "always"}, {"name": "note", "returned": "request"},
-            {"name": "code", "returned": "never"}, {"name": "size"}]},
-    ]}
+    schema = {
+        "id": "urn:example:vault",
+        "attributes": [
+            {"name": "label", "returned": "always"},
+            {"name": "hint", "returned": "request"},
+            {"name": "key", "returned": "never"},
+            {
+                "name": "box",
+                "type": "complex",
+                "subAttributes": [
+                    {"name": "seal", "returned": "always"},
+                    {"name": "note", "returned": "request"},
+                    {"name": "code", "returned": "never"},
+                    {"name": "size"},
+                ],
+            },
+        ],
+    }
     return build_registry([schema, {"name": "Vault", "endpoint": "/Vaults", "schema": schema["id"]}]).by_name["Vault"]
 
 
-STORED = {"schemas": ["urn:example:vault"], "id": "1", "label": "L", "hint": "H",
-          "box": {"seal": "S", "note": "N", "code": "C", "size": "8"}}
+STORED = {
+    "schemas": ["urn:example:vault"],
+    "id": "1",
+    "label": "L",
+    "hint": "H",
+    "box": {"seal": "S", "note": "N", "code": "C", "size": "8"},
+}
 ALWAYS = {"schemas": ["urn:example:vault"], "id": "1", "label": "L"}
 
 

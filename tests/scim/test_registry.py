@@ -11,8 +11,11 @@ from headcount.scim.registry import build_registry
 from headcount.scim.schemas import schema_from_document
 
 BADGE = {"id": "urn:example:schemas:extension:badge:1.0:User", "name": "Badge", "attributes": [{"name": "number"}]}
-DEVICE = {"id": "urn:example:schemas:Device", "name": "Device", "attributes": [
-    {"name": "serial", "required": True, "uniqueness": "server", "caseExact": True}]}
+DEVICE = {
+    "id": "urn:example:schemas:Device",
+    "name": "Device",
+    "attributes": [{"name": "serial", "required": True, "uniqueness": "server", "caseExact": True}],
+}
 
 
 def test_every_built_in_schema_survives_being_published_and_read_back() -> None:
@@ -50,8 +53,21 @@ def test_a_custom_type_gets_an_endpoint() -> None:
         ([{"id": "urn:x:y", "attributes": [{"name": "a", "required": "yes"}]}], "required"),
         ([{"id": "urn:x:y", "attributes": [{"name": "a", "mutability": "never"}]}], "mutability"),
         ([{"id": "urn:x:y", "attributes": [{"name": "a", "type": "complex"}]}], "subAttributes"),
-        ([{"id": "urn:x:y", "attributes": [{"name": "a", "type": "complex", "subAttributes": [
-            {"name": "b", "type": "complex", "subAttributes": [{"name": "c"}]}]}]}], "complex"),
+        (
+            [
+                {
+                    "id": "urn:x:y",
+                    "attributes": [
+                        {
+                            "name": "a",
+                            "type": "complex",
+                            "subAttributes": [{"name": "b", "type": "complex", "subAttributes": [{"name": "c"}]}],
+                        }
+                    ],
+                }
+            ],
+            "complex",
+        ),
         ([{"id": urns.USER, "attributes": [{"name": "a"}]}], "built in"),
         ([{"id": urns.PATCH_OP, "attributes": [{"name": "a"}]}], "message"),
         ([{"name": "Device", "endpoint": "/Devices", "schema": "urn:nosuch"}], "urn:nosuch"),

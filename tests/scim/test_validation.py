@@ -1,5 +1,6 @@
 """Bodies of create and replace requests: RFC 7643 §2, RFC 7644 §3.3 and §3.5.1."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -39,10 +40,14 @@ def valid(body: Any, profile: Profile = STRICT) -> dict[str, Any]:
         (user(**{E: {"department": "R&D"}}), {**user(), "schemas": [urns.USER, E], E: {"department": "R&D"}}),
         (user(**{E.upper(): {"DEPARTMENT": "R&D"}}), {**user(), "schemas": [urns.USER, E], E: {"department": "R&D"}}),
         (user(**{E: {"department": None}}), user()),
-        (user(**{E: {"manager": {"value": "1", "displayName": "Boss", "$ref": "../Users/1"}}}),
-         {**user(), "schemas": [urns.USER, E], E: {"manager": {"value": "1"}}}),
-        (user(**{E: {"manager": {"$ref": "https://x/Users/42"}}}),
-         {**user(), "schemas": [urns.USER, E], E: {"manager": {"value": "42"}}}),
+        (
+            user(**{E: {"manager": {"value": "1", "displayName": "Boss", "$ref": "../Users/1"}}}),
+            {**user(), "schemas": [urns.USER, E], E: {"manager": {"value": "1"}}},
+        ),
+        (
+            user(**{E: {"manager": {"$ref": "https://x/Users/42"}}}),
+            {**user(), "schemas": [urns.USER, E], E: {"manager": {"value": "42"}}},
+        ),
         (user(**{urns.USER: {"title": "Boss"}}), user(title="Boss")),
         (user(x509Certificates=[{"value": "TWFu IGlz\n"}]), user(x509Certificates=[{"value": "TWFuIGlz"}])),
     ],
@@ -103,11 +108,18 @@ def test_a_body_that_does_not_fit_is_refused(body: Any, error: type[ScimError] |
         (user(roles=[{"primary": "True", "value": "pilot"}]), user(roles=[{"primary": True, "value": "pilot"}])),
         (user(**{E: {"manager": "42"}}), {**user(), "schemas": [urns.USER, E], E: {"manager": {"value": "42"}}}),
         (user(**{E: {"manager": ""}}), user()),
-        (user(**{E: {"manager": [{"value": "42"}]}}),
-         {**user(), "schemas": [urns.USER, E], E: {"manager": {"value": "42"}}}),
-        ({"schemas": ["urn:scim:schemas:core:2.0", "urn:scim:schemas:extension:enterprise:2.0"], "userName": "ada",
-          "urn:scim:schemas:extension:enterprise:2.0": {"department": "D"}},
-         {**user(), "schemas": [urns.USER, E], E: {"department": "D"}}),
+        (
+            user(**{E: {"manager": [{"value": "42"}]}}),
+            {**user(), "schemas": [urns.USER, E], E: {"manager": {"value": "42"}}},
+        ),
+        (
+            {
+                "schemas": ["urn:scim:schemas:core:2.0", "urn:scim:schemas:extension:enterprise:2.0"],
+                "userName": "ada",
+                "urn:scim:schemas:extension:enterprise:2.0": {"department": "D"},
+            },
+            {**user(), "schemas": [urns.USER, E], E: {"department": "D"}},
+        ),
         ({"userName": "ada"}, user()),
         ({"schemas": [urns.USER, "urn:unknown"], "userName": "ada"}, user()),
         (user(**{"name.givenName": "Ada", "name.familyName": "L"}), user(name={"givenName": "Ada", "familyName": "L"})),
@@ -118,10 +130,8 @@ def test_the_tolerant_profile_takes_what_clients_send_and_the_strict_one_does_no
     sent: dict[str, Any], kept: dict[str, Any]
 ) -> None:
     assert valid(sent, TOLERANT) == kept
-    try:
+    with suppress(ScimError):
         assert valid(sent) != kept
-    except ScimError:
-        pass
 
 
 def test_a_password_is_set_apart_from_what_may_be_returned() -> None:
@@ -147,13 +157,28 @@ def test_every_data_type_of_a_custom_schema_is_enforced() -> None:
     schema = {"id": "urn:example:all", "name": "All", "attributes": [{"name": f"a{n}", "type": n} for n in names]}
     kind = {"name": "All", "endpoint": "/Alls", "schema": "urn:example:all"}
     all_types = build_registry([schema, kind]).by_name["All"]
-    good = {"astring": "x", "aboolean": False, "adecimal": 1, "ainteger": -3,
-            "adateTime": "2024-01-01T01:00:00+01:00", "abinary": "TWFu", "areference": "https://example.com/a"}
+    good = {
+        "astring": "x",
+        "aboolean": False,
+        "adecimal": 1,
+        "ainteger": -3,
+        "adateTime": "2024-01-01T01:00:00+01:00",
+        "abinary": "TWFu",
+        "areference": "https://example.com/a",
+    }
     head = {"schemas": ["urn:example:all"]}
     kept = validate_resource({**head, **good}, all_types, STRICT).resource
     assert kept == {**head, **good, "adateTime": "2024-01-01T00:00:00Z"}
-    for name, value in [("astring", 1), ("aboolean", "x"), ("adecimal", "1"), ("ainteger", 1.0), ("ainteger", True),
-                        ("adateTime", "2024-01-01"), ("abinary", "a"), ("areference", "a b")]:
+    for name, value in [
+        ("astring", 1),
+        ("aboolean", "x"),
+        ("adecimal", "1"),
+        ("ainteger", 1.0),
+        ("ainteger", True),
+        ("adateTime", "2024-01-01"),
+        ("abinary", "a"),
+        ("areference", "a b"),
+    ]:
         with pytest.raises(InvalidValueError, match=name):
             validate_resource({**head, name: value}, all_types, TOLERANT)
 

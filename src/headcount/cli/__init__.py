@@ -18,7 +18,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="A SCIM 2.0 service provider: identity providers keep your application's people up to date.\n\n"
-    "Start with [bold]headcount quickstart[/bold]; it creates a tenant and a token, serves them, and prints what to try.",
+    "Start with [bold]headcount quickstart[/bold]: it creates a tenant and a token, serves them, and prints what "
+    "to try.",
     rich_markup_mode="rich",
 )
 app.command()(serve)
@@ -37,7 +38,7 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001  acted on by its callback
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:

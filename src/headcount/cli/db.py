@@ -23,8 +23,11 @@ def migrate(database: Database = None, as_json: AsJson = False) -> None:
     with closing(sqlite.connect(path)) as connection:
         applied = sqlite.migrate(connection, upgrade=True)
     names = [f"{migration.number:04} {migration.name}" for migration in applied]
-    show({"applied": names}, as_json=as_json,
-         sentence="\n".join(f"Applied {name}." for name in names) or "The database is up to date.")
+    show(
+        {"applied": names},
+        as_json=as_json,
+        sentence="\n".join(f"Applied {name}." for name in names) or "The database is up to date.",
+    )
 
 
 @db.command("status")
@@ -36,8 +39,11 @@ def status(database: Database = None, as_json: AsJson = False) -> None:
     with closing(sqlite.connect(path, read_only=True)) as connection:
         found = sqlite.state(connection)
     rows = [
-        {"number": migration.number, "name": migration.name,
-         "state": "applied" if migration.number in found.applied else "due"}
+        {
+            "number": migration.number,
+            "name": migration.name,
+            "state": "applied" if migration.number in found.applied else "due",
+        }
         for migration in sqlite.migrations()
     ]
     show_table(rows, _COLUMNS, as_json=as_json, none="")

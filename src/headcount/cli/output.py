@@ -21,8 +21,11 @@ _WIDE: Final = 400
 Database = Annotated[
     str | None,
     typer.Option(
-        "--database", metavar="URL", envvar="HEADCOUNT_DATABASE",
-        help="Where the data is: sqlite:///file.db. Default: sqlite:///headcount.db.", show_default=False,
+        "--database",
+        metavar="URL",
+        envvar="HEADCOUNT_DATABASE",
+        help="Where the data is: sqlite:///file.db. Default: sqlite:///headcount.db.",
+        show_default=False,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON value, for scripts.")]

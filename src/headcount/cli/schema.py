@@ -21,14 +21,20 @@ Tenant = Annotated[str, typer.Option("--tenant", metavar="NAME", help="The tenan
 def add(
     file: Annotated[
         str,
-        typer.Argument(metavar="FILE", help="A Schema or ResourceType document (RFC 7643 §7, §6), an array or a "
-                       "ListResponse of them; '-' reads standard input."),
+        typer.Argument(
+            metavar="FILE",
+            help="A Schema or ResourceType document (RFC 7643 §7, §6), an array or a "
+            "ListResponse of them; '-' reads standard input.",
+        ),
     ],
     tenant: Tenant,
     extends: Annotated[
         str | None,
-        typer.Option(metavar="TYPE", help="The resource type that the schema extends. Default: the one that its URN "
-                     "ends in, as in urn:…:2.0:User."),
+        typer.Option(
+            metavar="TYPE",
+            help="The resource type that the schema extends. Default: the one that its URN "
+            "ends in, as in urn:…:2.0:User.",
+        ),
     ] = None,
     database: Database = None,
     as_json: AsJson = False,

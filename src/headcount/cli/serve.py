@@ -97,16 +97,25 @@ async def _ready_token(installation: Installation, file: Path) -> str:
     names = [tenant["name"] for tenant in await installation.tenants.list()]
     if QUICKSTART_TENANT not in names:
         await installation.tenants.create(QUICKSTART_TENANT, display_name="Acme")
-    if file.exists():
-        kept = file.read_text("utf-8").strip()
+    kept = _kept_token(file)
+    if kept:
         access = await installation.tokens.verify(kept)
         if access is not None and access.tenant == QUICKSTART_TENANT and access.is_current():
             return kept
     token, _ = await installation.tokens.create(QUICKSTART_TENANT, "quickstart", lifetime=timedelta(days=365))
+    _keep_token(file, token)
+    return token
+
+
+def _kept_token(file: Path) -> str:
+    return file.read_text("utf-8").strip() if file.exists() else ""
+
+
+def _keep_token(file: Path, token: str) -> None:
+    """Readable by its owner alone from the moment it exists."""
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as out:
         out.write(token + "\n")
-    return token
 
 
 def _announce(settings: Settings, bound: Binding, token: str | None, *, as_json: bool) -> None:
@@ -114,28 +123,34 @@ def _announce(settings: Settings, bound: Binding, token: str | None, *, as_json:
     value = {"url": bound.url, "baseUrl": base_url} | ({"token": token} if token else {})
     sentence = f"Headcount serves {bound.url}; a tenant's SCIM base URL is {base_url}."
     if token:
-        sentence = _QUICKSTART.format(base_url=base_url, token=token)
+        curl = f"curl -s -H 'Authorization: Bearer {token}'"
+        sentence = _QUICKSTART.format(base_url=base_url, token=token, curl=curl, person=_PERSON)
     show(value, as_json=as_json, sentence=sentence)
     typer.get_text_stream("stdout").flush()
 
 
+_PERSON: Final = (
+    '{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ada@example.com",'
+    '"name":{"givenName":"Ada","familyName":"Lovelace"},'
+    '"emails":[{"value":"ada@example.com","type":"work","primary":true}],"active":true}'
+)
 _QUICKSTART: Final = """
   Headcount is ready.
 
   SCIM base URL  {base_url}
   Token          {token}
 
-  Try it in another terminal. The people and groups that are there:
+  Try it in another terminal. The people who are there:
 
-curl -s -H 'Authorization: Bearer {token}' '{base_url}/Users'
+{curl} '{base_url}/Users'
 
   Somebody joins:
 
-curl -s -H 'Authorization: Bearer {token}' -H 'Content-Type: application/scim+json' -d '{{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"ada@example.com","name":{{"givenName":"Ada","familyName":"Lovelace"}},"emails":[{{"value":"ada@example.com","type":"work","primary":true}}],"active":true}}' '{base_url}/Users'
+{curl} -H 'Content-Type: application/scim+json' -d '{person}' '{base_url}/Users'
 
   An identity provider looks somebody up:
 
-curl -s -G -H 'Authorization: Bearer {token}' --data-urlencode 'filter=userName eq "ada@example.com"' '{base_url}/Users'
+{curl} -G --data-urlencode 'filter=userName eq "ada@example.com"' '{base_url}/Users'
 
   Ctrl-C stops the server; its data stays.
 """

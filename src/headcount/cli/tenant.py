@@ -11,7 +11,10 @@ from headcount.cli.running import with_installation
 tenant = typer.Typer(no_args_is_help=True, help="Create, list, change and delete tenants.")
 
 _COLUMNS = {
-    "name": "NAME", "displayName": "DISPLAY NAME", "profile": "PROFILE", "passwords": "PASSWORDS",
+    "name": "NAME",
+    "displayName": "DISPLAY NAME",
+    "profile": "PROFILE",
+    "passwords": "PASSWORDS",
     "refuseUnknown": "REFUSES UNKNOWN",
 }
 
@@ -37,7 +40,7 @@ def create(
     ],
     profile: Profile = "tolerant",
     display_name: DisplayName = None,
-    passwords: Passwords = "discard",  # noqa: S107  a policy
+    passwords: Passwords = "discard",
     refuse_unknown: RefuseUnknown = False,
     database: Database = None,
     as_json: AsJson = False,
@@ -49,11 +52,18 @@ def create(
     created = with_installation(
         database,
         lambda installation: installation.tenants.create(
-            name, display_name=display_name, profile=profile or "", passwords=passwords or "",
+            name,
+            display_name=display_name,
+            profile=profile or "",
+            passwords=passwords or "",
             refuse_unknown=bool(refuse_unknown),
         ),
     )
-    show(created, as_json=as_json, sentence=f"Created the tenant {name}. Next: headcount token create --tenant {name} --name …")
+    show(
+        created,
+        as_json=as_json,
+        sentence=f"Created the tenant {name}. Next: headcount token create --tenant {name} --name …",
+    )
 
 
 @tenant.command("list")
@@ -86,7 +96,10 @@ def update(
     Example: headcount tenant update acme --profile strict
     """
     given: dict[str, Any] = {
-        "profile": profile, "displayName": display_name, "passwords": passwords, "refuseUnknown": refuse_unknown,
+        "profile": profile,
+        "displayName": display_name,
+        "passwords": passwords,
+        "refuseUnknown": refuse_unknown,
     }
     changes = {key: value for key, value in given.items() if value is not None}
     if not changes:

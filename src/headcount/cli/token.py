@@ -50,8 +50,11 @@ def create(
         database, lambda installation: installation.tokens.create(tenant, name, lifetime=lifetime, user=user)
     )
     until = f"valid until {resource['expires']}" if "expires" in resource else "valid for ever"
-    show({"token": text, **resource}, as_json=as_json,
-         sentence=f"{text}\n\nThe token is {until}. Keep it safe: it cannot be shown again.")
+    show(
+        {"token": text, **resource},
+        as_json=as_json,
+        sentence=f"{text}\n\nThe token is {until}. Keep it safe: it cannot be shown again.",
+    )
 
 
 @token.command("list")

@@ -56,6 +56,11 @@ class Cursors:
 def _context(scope: str, search: SearchRequest) -> bytes:
     """Binds a cursor to everything that decides what a page holds, `count` apart: that has an error of its own."""
     parts = [
-        scope, search.filter, search.sort_by, search.descending, search.attributes, search.excluded_attributes,
+        scope,
+        search.filter,
+        search.sort_by,
+        search.descending,
+        search.attributes,
+        search.excluded_attributes,
     ]
     return hashlib.sha256(orjson.dumps(parts)).digest()

@@ -26,7 +26,9 @@ def operator_resources(store: Store, public_url: str) -> Resources:
     return Resources(tenant, store.for_tenant(OPERATOR_TENANT), Passwords())
 
 
-async def find_one(resources: Resources, resource_type: ResourceType, attribute: str, value: str) -> StoredResource | None:
+async def find_one(
+    resources: Resources, resource_type: ResourceType, attribute: str, value: str
+) -> StoredResource | None:
     """The resource whose attribute has the value, or None."""
     query = _query(resource_type, (attribute, value), limit=1)
     page = await resources.store.search(query)

@@ -48,10 +48,13 @@ def render(row: StoredResource, tenant: Tenant, resource_type: ResourceType, pro
         text = b"".join((text[:at], b",", row.manager.replace(_REFERENCE, b'"$ref":"' + base + b"/"), text[at:]))
     if row.groups is not None:
         text = b"".join((text, b',"groups":', row.groups.replace(_REFERENCE, b'"$ref":"' + base + b"/")))
-    return text + (
-        f',"meta":{{"resourceType":"{row.type}","created":"{row.created}","lastModified":"{row.modified}",'
-        f'"location":"{tenant.base_url}{resource_type.endpoint}/{row.id}","version":"W/\\"{row.version}\\""}}}}'
-    ).encode()
+    return (
+        text
+        + (
+            f',"meta":{{"resourceType":"{row.type}","created":"{row.created}","lastModified":"{row.modified}",'
+            f'"location":"{tenant.base_url}{resource_type.endpoint}/{row.id}","version":"W/\\"{row.version}\\""}}}}'
+        ).encode()
+    )
 
 
 def assemble(row: StoredResource, tenant: Tenant, resource_type: ResourceType) -> dict[str, Json]:

@@ -29,7 +29,7 @@ from headcount.scim.projection import Projection, echo_of, read_projection
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.urns import ENTERPRISE_USER
-from headcount.scim.validation import check_required, check_replacement, validate_resource
+from headcount.scim.validation import check_replacement, check_required, validate_resource
 from headcount.scim.versions import matches_tag
 from headcount.store.interface import (
     Create,
@@ -131,8 +131,13 @@ class Resources:
         document, origin = orjson.dumps(resource), self._origin(request)
         keys = keys_of(resource, resource_type)
         write = Create(
-            resource_type.name, resource_id, document, orjson.dumps(compare_document(resource, resource_type)),
-            await self._private(self._kept(valid.private), None), keys, origin,
+            resource_type.name,
+            resource_id,
+            document,
+            orjson.dumps(compare_document(resource, resource_type)),
+            await self._private(self._kept(valid.private), None),
+            keys,
+            origin,
             MembershipChange(added=members) if members else None,
         )
         with in_scim_terms():
@@ -169,8 +174,14 @@ class Resources:
 
         async def compute(row: StoredResource, current: dict[str, Json]) -> _Change:
             def attempt(members: Sequence[Mapping[str, Json]] | None) -> PatchResult:
-                return apply_patch(current, operations, resource_type, tenant.profile, members=members,
-                                   refuse_unknown=tenant.refuse_unknown)
+                return apply_patch(
+                    current,
+                    operations,
+                    resource_type,
+                    tenant.profile,
+                    members=members,
+                    refuse_unknown=tenant.refuse_unknown,
+                )
 
             try:
                 result = attempt(None)
@@ -178,8 +189,7 @@ class Resources:
                 result = attempt(await self._all_members(row.id))
             check_required(result.resource, resource_type)
             delta = result.members
-            change = None if delta is None else MembershipChange(
-                tuple(delta.added), tuple(delta.removed), delta.clear)
+            change = None if delta is None else MembershipChange(tuple(delta.added), tuple(delta.removed), delta.clear)
             self._check_members(change)
             return _Change(result.resource, result.private, change, result.named)
 
@@ -235,8 +245,13 @@ class Resources:
         differs = change.resource != current or bool(private)
         if not differs and change.members is None:
             return row
-        update = Update(row.type, row.id, self._origin(request), self._expected(row, request, differs=differs),
-                        members=change.members)
+        update = Update(
+            row.type,
+            row.id,
+            self._origin(request),
+            self._expected(row, request, differs=differs),
+            members=change.members,
+        )
         document = row.document
         if differs:
             document = orjson.dumps(change.resource)
@@ -251,8 +266,13 @@ class Resources:
             )
         with in_scim_terms():
             written = await self.store.write(update)
-        after = replace(row, version=written.version, modified=written.modified, document=document,
-                        member_count=written.member_count)
+        after = replace(
+            row,
+            version=written.version,
+            modified=written.modified,
+            document=document,
+            member_count=written.member_count,
+        )
         if _manager_of(change.resource) != _manager_of(current):
             return await self.stored(resource_type, row.id)
         return after
@@ -333,6 +353,11 @@ def _manager_of(resource: Mapping[str, Json]) -> Json:
 
 def _row(type_name: str, resource_id: str, document: bytes, written: Written) -> StoredResource:
     return StoredResource(
-        type_name, resource_id, written.version, written.created, written.modified, document,
+        type_name,
+        resource_id,
+        written.version,
+        written.created,
+        written.modified,
+        document,
         member_count=written.member_count,
     )

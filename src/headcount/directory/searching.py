@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
 from headcount.directory.cursors import Cursors, Walk
 from headcount.directory.refusals import in_scim_terms
 from headcount.directory.representation import MEMBERS_A_PAGE, group_text, render
@@ -124,9 +122,7 @@ class Searching:
             return Listing(pieces=pieces)
         return Listing(b"".join([piece async for piece in pieces]))
 
-    async def _pieces(
-        self, opening: bytes, page: Page, projections: dict[str, Projection]
-    ) -> AsyncIterator[bytes]:
+    async def _pieces(self, opening: bytes, page: Page, projections: dict[str, Projection]) -> AsyncIterator[bytes]:
         tenant, store = self._tenant, self._resources.store
         for row in page.resources:
             yield opening

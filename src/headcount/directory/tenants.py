@@ -38,7 +38,7 @@ class Tenants:
         *,
         display_name: str | None = None,
         profile: str = "tolerant",
-        passwords: str = "discard",  # noqa: S107  a policy, not a password
+        passwords: str = "discard",
         refuse_unknown: bool = False,
         actor: str = "cli",
     ) -> dict[str, Json]:

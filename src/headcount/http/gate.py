@@ -38,9 +38,7 @@ class Service:
 class Gate:
     """Opens tenants to those who hold a token."""
 
-    def __init__(
-        self, store: Store, tenants: Tenants, tokens: AccessTokens, cursors: Cursors, public_url: str
-    ) -> None:
+    def __init__(self, store: Store, tenants: Tenants, tokens: AccessTokens, cursors: Cursors, public_url: str) -> None:
         self._store = store
         self._tenants = tenants
         self._tokens = tokens

@@ -15,7 +15,12 @@ from headcount.scim.errors import InvalidSyntaxError, RequestTimeoutError, ScimE
 from headcount.scim.messages import error_message
 
 MAX_HEADER_BYTES: Final = 64 * 1024
-_REASONS: Final = {400: b"Bad Request", 408: b"Request Timeout", 429: b"Too Many Requests", 431: b"Request Header Fields Too Large"}
+_REASONS: Final = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    429: b"Too Many Requests",
+    431: b"Request Header Fields Too Large",
+}
 
 
 class HeadersTooLargeError(ScimError):
@@ -111,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         body = orjson.dumps(error_message(error))
         self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/scim+json\r\ncontent-length: %d\r\n%sconnection: close\r\n\r\n%s"
-            % (error.status, _REASONS[error.status], len(body), header, body)
+            b"HTTP/1.1 %d %s\r\n%sconnection: close\r\n" % (error.status, _REASONS[error.status], header)
+            + b"content-type: application/scim+json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
         )
         self.transport.close()

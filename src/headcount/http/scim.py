@@ -18,7 +18,7 @@ from headcount.directory.tenants import NAME
 from headcount.directory.tokens import Access
 from headcount.http.gate import Gate, Service
 from headcount.http.json_body import decode_json
-from headcount.http.logs import AccessLog
+from headcount.http.logs import AccessLog, Line
 from headcount.http.requests import (
     ClientDisconnectedError,
     Receive,
@@ -92,9 +92,7 @@ class Call:
 class ScimEndpoints:
     """Answers every request below `/t/`."""
 
-    def __init__(
-        self, gate: Gate, limits: Limits, public_url: str, log: AccessLog, *, body_deadline: float
-    ) -> None:
+    def __init__(self, gate: Gate, limits: Limits, public_url: str, log: AccessLog, *, body_deadline: float) -> None:
         self._gate = gate
         self._limits = limits
         self._public_url = public_url
@@ -102,7 +100,10 @@ class ScimEndpoints:
         self._body_deadline = body_deadline
         self._standard = build_registry()
         self._capabilities = discovery.Capabilities(
-            limits.bulk_operations, limits.bulk_bytes, limits.default_page_size, limits.max_page_size,
+            limits.bulk_operations,
+            limits.bulk_bytes,
+            limits.default_page_size,
+            limits.max_page_size,
             limits.cursor_timeout,
         )
         self._prefix = f"{time.time_ns():x}"
@@ -118,9 +119,20 @@ class ScimEndpoints:
         except ClientDisconnectedError:
             return
         await response.send(send, call.request_id.encode())
+        token_id = call.access.token_id if call.access else ""
+        seconds = time.perf_counter() - started
         self._log.record(
-            call.method, scope["path"], response.status, time.perf_counter() - started, call.request_id,
-            call.tenant_name, call.access.token_id if call.access else "", response.sent,
+            Line(
+                time.time(),
+                call.method,
+                scope["path"],
+                response.status,
+                seconds,
+                call.request_id,
+                call.tenant_name,
+                token_id,
+                response.sent,
+            )
         )
 
     async def _respond(self, call: Call, raw_path: bytes) -> Response:
@@ -130,7 +142,7 @@ class ScimEndpoints:
             return error_response(error, credentials_sent="authorization" in call.headers)
         except ClientDisconnectedError:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  logged with its traceback, and said nothing of
             structlog.get_logger().exception("request_failed", request_id=call.request_id, method=call.method)
             return error_response(InternalError(f"Internal error; the server's log has request {call.request_id}."))
 

@@ -62,7 +62,7 @@ def configuration(
 ) -> uvicorn.Config:
     """How uvicorn runs the application; a string is the import path of a factory, for several processes."""
     return uvicorn.Config(
-        application,  # type: ignore[arg-type]
+        application,
         factory=isinstance(application, str),
         host=binding.host,
         port=binding.port,

@@ -55,8 +55,9 @@ def read_bulk(body: Json, profile: Profile, *, limit: int) -> BulkRequest:
     if len(operations) > limit:
         raise PayloadTooLargeError(f"The bulk request has {len(operations)} operations; maxOperations is {limit}.")
     fail_on_errors = body.get("failOnErrors")
-    if fail_on_errors is not None and (isinstance(fail_on_errors, bool) or not isinstance(fail_on_errors, int)
-                                       or fail_on_errors < 1):
+    if fail_on_errors is not None and (
+        isinstance(fail_on_errors, bool) or not isinstance(fail_on_errors, int) or fail_on_errors < 1
+    ):
         raise InvalidSyntaxError("'failOnErrors' must be a positive integer.")
     read = tuple(_operation(index, item) for index, item in enumerate(operations))
     bulk_ids = [item.bulk_id for item in read if item.bulk_id]
@@ -116,8 +117,11 @@ def without_references(value: Json) -> Json:
         kept = {name: without_references(item) for name, item in value.items() if not _is_reference(item)}
         return {name: item for name, item in kept.items() if item not in ({}, [])}
     if isinstance(value, list):
-        return [kept for kept in (without_references(item) for item in value if not _is_reference(item))
-                if kept not in ({}, [])]
+        return [
+            kept
+            for kept in (without_references(item) for item in value if not _is_reference(item))
+            if kept not in ({}, [])
+        ]
     return value
 
 
@@ -185,8 +189,9 @@ class _Ordering:
         return None
 
 
-def check_references(operation: BulkOperation, request: BulkRequest, ids: Mapping[str, str],
-                     withheld: frozenset[str]) -> None:
+def check_references(
+    operation: BulkOperation, request: BulkRequest, ids: Mapping[str, str], withheld: frozenset[str]
+) -> None:
     """Raises InvalidValueError for a bulkId that nothing creates, ConflictError for one that was not created."""
     creators = request.creators()
     for reference in sorted(operation.references - ids.keys() - withheld):

@@ -30,9 +30,7 @@ def compare_document(resource: dict[str, Json], resource_type: ResourceType) -> 
         else:
             extension = resource_type.extension_by_urn[name.lower()].schema.by_name
             document[name] = {
-                key: _comparable(extension[key], item)
-                for key, item in value.items()
-                if not extension[key].is_secret
+                key: _comparable(extension[key], item) for key, item in value.items() if not extension[key].is_secret
             }
     return document
 

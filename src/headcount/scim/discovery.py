@@ -29,7 +29,9 @@ def service_provider_config(capabilities: Capabilities, base_url: str) -> dict[s
     return config | {
         "patch": yes,
         "bulk": {
-            **yes, "maxOperations": capabilities.bulk_operations, "maxPayloadSize": capabilities.bulk_bytes,
+            **yes,
+            "maxOperations": capabilities.bulk_operations,
+            "maxPayloadSize": capabilities.bulk_bytes,
         },
         "filter": {**yes, "maxResults": capabilities.max_page_size},
         "changePassword": yes,
@@ -70,6 +72,7 @@ def schema_documents(registry: Registry, base_url: str) -> list[dict[str, Json]]
 def resource_type_documents(registry: Registry, base_url: str) -> list[dict[str, Json]]:
     """All ResourceType resources."""
     return [
-        kind.document() | {"meta": {"resourceType": "ResourceType", "location": f"{base_url}/ResourceTypes/{kind.name}"}}
+        kind.document()
+        | {"meta": {"resourceType": "ResourceType", "location": f"{base_url}/ResourceTypes/{kind.name}"}}
         for kind in registry.resource_types
     ]

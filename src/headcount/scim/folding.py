@@ -7,12 +7,10 @@ needs only byte-wise comparison.
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from unicodedata import normalize
 from typing import Final
+from unicodedata import normalize
 
-_DATE_TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|z|[+-]\d\d:\d\d)?", re.ASCII
-)
+_DATE_TIME: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d+))?(Z|z|[+-]\d\d:\d\d)?", re.ASCII)
 _DAY: Final = timedelta(days=1)
 
 

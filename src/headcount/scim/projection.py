@@ -55,10 +55,7 @@ class Projection:
         attributes = self.resource_type.attributes
         for name, value in resource.items():
             attribute = attributes.get(name)
-            if attribute is not None:
-                part = self._part(attribute, value, "")
-            else:
-                part = self._extension(name, value)
+            part = self._extension(name, value) if attribute is None else self._part(attribute, value, "")
             if part is not None:
                 shown[name] = part
         return shown

@@ -9,7 +9,16 @@ from typing import Final
 
 from headcount.scim import definitions, urns
 from headcount.scim.errors import InvalidValueError
-from headcount.scim.schemas import Attribute, Json, Mutability, Returned, Schema, Uniqueness, look_up, schema_from_document
+from headcount.scim.schemas import (
+    Attribute,
+    Json,
+    Mutability,
+    Returned,
+    Schema,
+    Uniqueness,
+    look_up,
+    schema_from_document,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +157,7 @@ class Registry:
         object.__setattr__(self, "schema_by_urn", {schema.id.lower(): schema for schema in self.schemas})
 
 
-def build_registry(
-    documents: Iterable[Json] = (), resource_types: Iterable[ResourceType] = (USER, GROUP)
-) -> Registry:
+def build_registry(documents: Iterable[Json] = (), resource_types: Iterable[ResourceType] = (USER, GROUP)) -> Registry:
     """The built-in resource types with a tenant's Schema and ResourceType documents added.
 
     A ResourceType document that names an existing type adds the extensions it lists. Schemas may come in any
@@ -203,9 +210,7 @@ def _resource_type(
     if not isinstance(endpoint, str) or not endpoint.strip("/"):
         raise InvalidValueError(f"Resource type {name}: 'endpoint' is a path such as '/Devices'.")
     schema = _known_schema(document.get("schema"), name, schemas)
-    return ResourceType(
-        name, "/" + endpoint.strip("/"), str(document.get("description") or name), schema, extensions
-    )
+    return ResourceType(name, "/" + endpoint.strip("/"), str(document.get("description") or name), schema, extensions)
 
 
 def _extended(

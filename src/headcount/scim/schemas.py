@@ -181,8 +181,9 @@ def schema_from_document(document: Json) -> Schema:
         raise InvalidValueError("A schema needs an 'id' that is a URI, such as 'urn:example:scim:schemas:Badge'.")
     attributes = _attributes(document.get("attributes"), urn, nested=False)
     name = document.get("name") or urn.rsplit(":", 1)[-1]
-    return Schema(urn, _text(name, f"{urn}: name"), _text(document.get("description", ""), f"{urn}: description"),
-                  attributes)
+    return Schema(
+        urn, _text(name, f"{urn}: name"), _text(document.get("description", ""), f"{urn}: description"), attributes
+    )
 
 
 def _attributes(value: Json, where: str, *, nested: bool) -> tuple[Attribute, ...]:

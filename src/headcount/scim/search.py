@@ -106,8 +106,14 @@ def _search(
     if attributes and excluded:
         raise InvalidValueError("'attributes' and 'excludedAttributes' are mutually exclusive.")
     return SearchRequest(
-        texts.get("filter"), texts.get("sortBy") or None, _SORT_ORDERS[order], start_index, count, cursor,
-        attributes, excluded,
+        texts.get("filter"),
+        texts.get("sortBy") or None,
+        _SORT_ORDERS[order],
+        start_index,
+        count,
+        cursor,
+        attributes,
+        excluded,
     )
 
 

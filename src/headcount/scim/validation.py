@@ -163,8 +163,9 @@ class _Reading:
         folded = text.lower()
         urn = self.kind.urn_by_fold.get(folded)
         if urn is None and folded in LEGACY_URNS and self.profile.tolerates(Toleration.LEGACY_URNS):
-            urn = self.kind.urn_by_fold.get(LEGACY_URNS[folded].lower(), None if LEGACY_URNS[folded] else
-                                            self.kind.schema.id)
+            urn = self.kind.urn_by_fold.get(
+                LEGACY_URNS[folded].lower(), None if LEGACY_URNS[folded] else self.kind.schema.id
+            )
         return urn
 
     def extension(self, urn: str, value: Json) -> None:

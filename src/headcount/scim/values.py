@@ -82,21 +82,19 @@ def _without_duplicates(elements: list[Json]) -> list[Json]:
     if len(elements) <= _FEW:
         return [element for index, element in enumerate(elements) if element not in elements[:index]]
     if isinstance(elements[0], dict):
-        return list({tuple(sorted((name, repr(item)) for name, item in element.items())): element
-                     for element in elements}.values())
+        return list(
+            {
+                tuple(sorted((name, repr(item)) for name, item in element.items())): element for element in elements
+            }.values()
+        )
     return list({(type(element), element): element for element in elements}.values())
 
 
 def _canonical_complex(attribute: Attribute, value: Json, profile: Profile, where: str) -> Json:
     if not isinstance(value, Mapping):
+        value = _as_object(attribute, value, profile, where)
         if value is None:
             return None
-        if not (isinstance(value, str) and "value" in attribute.by_name
-                and profile.tolerates(Toleration.STRING_FOR_COMPLEX)):
-            raise _mismatch(attribute, where, "an object")
-        if not value:
-            return None
-        value = {"value": value}
     canonical: dict[str, Json] = {}
     subs = attribute.by_name
     for key, item in value.items():
@@ -106,19 +104,28 @@ def _canonical_complex(attribute: Attribute, value: Json, profile: Profile, wher
         name = sub.name
         if name in canonical:
             raise InvalidSyntaxError(f"{where}{attribute.name}: '{key}' stands more than once.")
+        # strings and true by far outnumber everything else
         if type(item) is str and sub.is_text:
             canonical[name] = sub.canonical_by_fold.get(item.lower(), item) if sub.canonical_by_fold else item
         elif item is True and sub.type is _BOOLEAN:
             canonical[name] = True
-        elif item is not None:
-            checked = canonical_value(sub, item, profile, f"{where}{attribute.name}.")
-            if checked is not None:
-                canonical[name] = checked
+        elif (checked := canonical_value(sub, item, profile, f"{where}{attribute.name}.")) is not None:
+            canonical[name] = checked
     if attribute.is_reference_to_resource:
         _settle_reference(canonical)
     if canonical and attribute.required_subs:
         _check_required(attribute, canonical, where)
     return canonical or None
+
+
+def _as_object(attribute: Attribute, value: Json, profile: Profile, where: str) -> dict[str, Json] | None:
+    """A string in place of an object with a `value`, where that is tolerated."""
+    if value is None:
+        return None
+    tolerated = profile.tolerates(Toleration.STRING_FOR_COMPLEX) and "value" in attribute.by_name
+    if not isinstance(value, str) or not tolerated:
+        raise _mismatch(attribute, where, "an object")
+    return {"value": value} if value else None
 
 
 def _settle_reference(value: dict[str, Json]) -> None:

@@ -149,7 +149,8 @@ class Update:
     """New stored attributes of a resource whose version is `expected_version`.
 
     `document` None leaves the stored attributes alone: a change of members only, for which `expected_version` None
-    accepts any version. `private` None keeps what there is. Members that are there already, or not there to be removed, are no change.
+    accepts any version. `private` None keeps what there is. Members that are there already, or not there to be
+    removed, are no change.
     """
 
     type: str

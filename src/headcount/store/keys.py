@@ -12,7 +12,10 @@ from headcount.store.interface import Keys
 
 PROMOTED: Final[Mapping[str, Mapping[str, str]]] = {
     urns.USER: {
-        "userName": "user_name", "displayName": "display_name", "title": "title", "active": "active",
+        "userName": "user_name",
+        "displayName": "display_name",
+        "title": "title",
+        "active": "active",
     },
     urns.GROUP: {"displayName": "display_name"},
 }

@@ -5,8 +5,8 @@ being `not eq`, does. A multi-valued attribute matches when one of its values do
 """
 
 import operator
-from collections.abc import Iterator, Mapping
-from typing import Final, assert_never
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, assert_never
 
 from headcount.scim.comparison import comparable
 from headcount.scim.filters.binding import (
@@ -23,7 +23,7 @@ from headcount.scim.filters.syntax import Operator
 from headcount.scim.paths import BoundPath
 from headcount.scim.schemas import Json
 
-_COMPARE: Final = {
+_COMPARE: Final[Mapping[Operator, Callable[[Any, Any], bool]]] = {
     Operator.EQ: operator.eq,
     Operator.CO: operator.contains,
     Operator.SW: str.startswith,
@@ -81,7 +81,7 @@ def _holds(bound: BoundComparison | BoundPresence, value: Json) -> bool:
         return value not in ("", [], {})
     if isinstance(bound.value, bool) is not isinstance(value, bool):
         return False
-    return bool(_COMPARE[bound.operator](comparable(bound.path.target, value), bound.value))
+    return _COMPARE[bound.operator](comparable(bound.path.target, value), bound.value)
 
 
 def _values(path: BoundPath, resource: Mapping[str, Json]) -> Iterator[Json]:

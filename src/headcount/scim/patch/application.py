@@ -165,7 +165,7 @@ class _Application:
                 raise InvalidSyntaxError(f"'{key}' is not an attribute of {urn}.")
 
     def schemas(self, op: Op, value: Json) -> None:
-        """`schemas` follows from the content: naming a known URN changes nothing, removing one removes what it holds."""
+        """`schemas` follows from the content: naming a URN changes nothing, removing one removes what it holds."""
         named = value if isinstance(value, list) else [value]
         known = [self.kind.urn_by_fold.get(urn.lower()) for urn in named if isinstance(urn, str)]
         if op is not Op.REMOVE:

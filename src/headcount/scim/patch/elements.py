@@ -128,7 +128,8 @@ class ElementsPatch:
         """Whether a listed value is this element: everything that the list says of it holds."""
         if not self._attribute.is_complex:
             return isinstance(item, type(element)) and comparable(self._attribute, item) == comparable(
-                self._attribute, element)
+                self._attribute, element
+            )
         if isinstance(item, str):
             item = {"value": item}
         if not isinstance(item, Mapping):

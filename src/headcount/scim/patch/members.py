@@ -123,8 +123,11 @@ class MembersPatch:
         return ids
 
     def _unwrapped(self, value: Json) -> Json:
-        if (isinstance(value, Mapping) and list(value) == ["members"]
-                and self.profile.tolerates(Toleration.NESTED_MEMBERS)):
+        if (
+            isinstance(value, Mapping)
+            and list(value) == ["members"]
+            and self.profile.tolerates(Toleration.NESTED_MEMBERS)
+        ):
             return value["members"]
         return value
 
@@ -134,8 +137,12 @@ def _named(value_filter: Filter) -> list[str] | None:
     terms = value_filter.operands if isinstance(value_filter, Or) else (value_filter,)
     ids: list[str] = []
     for term in terms:
-        if not (isinstance(term, Comparison) and term.operator is Operator.EQ and term.path.lower() == "value"
-                and isinstance(term.value, str)):
+        if not (
+            isinstance(term, Comparison)
+            and term.operator is Operator.EQ
+            and term.path.lower() == "value"
+            and isinstance(term.value, str)
+        ):
             return None
         ids.append(term.value)
     return ids

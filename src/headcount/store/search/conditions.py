@@ -25,7 +25,11 @@ from headcount.store.search.sql import FALSE, TRUE, Sql, joined
 
 _Leaf: TypeAlias = BoundComparison | BoundPresence | BoundValuePath
 _SIGNS: Final = {
-    Operator.EQ: "=", Operator.GT: ">", Operator.GE: ">=", Operator.LT: "<", Operator.LE: "<=",
+    Operator.EQ: "=",
+    Operator.GT: ">",
+    Operator.GE: ">=",
+    Operator.LT: "<",
+    Operator.LE: "<=",
 }
 
 

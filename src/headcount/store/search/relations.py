@@ -62,9 +62,11 @@ class Layout:
 
     def names(self, path: BoundPath, *, sub: bool = True) -> tuple[str, ...]:
         """The names that lead to the values in the compare document."""
-        names = (path.extension,) if path.extension else ()
-        names += (path.attribute.name,)
-        return (*names, path.sub_attribute.name) if sub and path.sub_attribute else names
+        names = [path.extension] if path.extension else []
+        names.append(path.attribute.name)
+        if sub and path.sub_attribute:
+            names.append(path.sub_attribute.name)
+        return tuple(names)
 
     def column(self, path: BoundPath) -> Sql | None:
         """The column that holds a singular attribute, if one does."""
@@ -83,12 +85,13 @@ class Layout:
     def relation(self, path: BoundPath) -> Relation:
         """The elements of a multi-valued attribute."""
         if path.extension is None and path.attribute.name == "groups" and self.resource_type.derives_groups:
-            source = _DIRECT_AND_INDIRECT if self.nested else _DIRECT
+            groups = _DIRECT_AND_INDIRECT if self.nested else _DIRECT
             reference = Sql("? || e.value", (f"{self.base_url}/Groups/",))
-            return Relation(Sql(f"{source} AS e"), _derived(reference), "e.value")
+            return Relation(Sql(f"{groups} AS e"), _derived(reference), "e.value")
         if path.extension is None and path.attribute.name == "members" and self.resource_type.keeps_members:
-            reference = Sql("? || CASE e.kind WHEN 'Group' THEN '/Groups/' ELSE '/Users/' END || e.value",
-                            (self.base_url,))
+            reference = Sql(
+                "? || CASE e.kind WHEN 'Group' THEN '/Groups/' ELSE '/Users/' END || e.value", (self.base_url,)
+            )
             return Relation(Sql(f"{_MEMBERS} AS e"), _derived(reference), "e.value")
         source = self.dialect.elements("r.compare", self.names(path, sub=False), "e")
         return Relation(source, None, "e.key")
@@ -97,11 +100,12 @@ class Layout:
         """The ids of the resources with a value, from an index of values; None without such an index."""
         tenant = "(SELECT id FROM {} WHERE tenant = r.tenant AND "
         if path.extension is None and path.attribute.name == "externalId":
-            return Sql(tenant.format("external_id") + "connection = ? AND type = r.type AND value = ?)",
-                       (DEFAULT_CONNECTION, value))
+            return Sql(
+                tenant.format("external_id") + "connection = ? AND type = r.type AND value = ?)",
+                (DEFAULT_CONNECTION, value),
+            )
         if path.extension is None and str(path) in INDEXED_VALUES.get(self.resource_type.schema.id, ()):
-            return Sql(tenant.format("indexed_value") + "type = r.type AND path = ? AND value = ?)",
-                       (str(path), value))
+            return Sql(tenant.format("indexed_value") + "type = r.type AND path = ? AND value = ?)", (str(path), value))
         schema = self.resource_type.schema
         if path.extension is not None:
             schema = self.resource_type.extension_by_urn[path.extension.lower()].schema

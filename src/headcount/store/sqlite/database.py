@@ -77,13 +77,15 @@ def state(connection: sqlite3.Connection) -> MigrationState:
     """Where the database stands; raises OutdatedSchemaError when it is newer than this version."""
     known = migrations()
     row = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").fetchone()
-    applied = () if row is None else tuple(
-        number for (number,) in connection.execute("SELECT number FROM migration ORDER BY number")
+    applied = (
+        ()
+        if row is None
+        else tuple(number for (number,) in connection.execute("SELECT number FROM migration ORDER BY number"))
     )
     unknown = set(applied) - {migration.number for migration in known}
     if unknown:
         raise OutdatedSchemaError(
-            f"the database has migration {max(unknown)}, which this version of Headcount does not know; upgrade Headcount"
+            f"the database has migration {max(unknown)}, which this version does not know; upgrade Headcount"
         )
     return MigrationState(applied, tuple(migration for migration in known if migration.number not in applied))
 
@@ -104,8 +106,11 @@ def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> tuple[Migration
         due = state(connection).pending  # another process may have been faster
         if not due:
             return ()
-        _run("CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
-             "applied TEXT NOT NULL);", connection)
+        _run(
+            "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL, "
+            "applied TEXT NOT NULL);",
+            connection,
+        )
         for migration in due:
             _run(migration.script, connection)
             connection.execute("INSERT INTO migration VALUES (?, ?, ?)", (migration.number, migration.name, _now()))

@@ -10,7 +10,8 @@ from headcount.store.interface import Member, StoredResource
 _COLUMNS: Final = "r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count"
 
 _GROUPS: Final = """(
-    SELECT json_group_array(json_object('value', g.id, '$ref', '/Groups/' || g.id, 'display', g.label, 'type', 'direct'))
+    SELECT json_group_array(json_object(
+        'value', g.id, '$ref', '/Groups/' || g.id, 'display', g.label, 'type', 'direct'))
     FROM membership AS m JOIN resource AS g ON g.tenant = m.tenant AND g.type = 'Group' AND g.id = m.group_id
     WHERE m.tenant = r.tenant AND m.member_id = r.id)"""
 
@@ -57,7 +58,18 @@ COUNTER: Final = "SELECT value FROM counter WHERE tenant = ? AND name = ?"
 CHANGES: Final = """SELECT sequence, type, id, version, kind, at, actor, request_id, before, after, added, removed
 FROM change WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?"""
 _CHANGE_COLUMNS: Final = (
-    "sequence", "type", "id", "version", "kind", "at", "actor", "requestId", "before", "after", "added", "removed",
+    "sequence",
+    "type",
+    "id",
+    "version",
+    "kind",
+    "at",
+    "actor",
+    "requestId",
+    "before",
+    "after",
+    "added",
+    "removed",
 )
 
 _Row = tuple[str, str, int, str, str, bytes, int, str | None, str | None, int | None]
@@ -121,7 +133,12 @@ def _all_groups(connection: sqlite3.Connection, tenant: str, rows: Sequence[_Row
 def _resource(row: _Row, derived: Mapping[str, str] | None) -> StoredResource:
     groups = row[8] if derived is None else derived.get(row[1])
     return StoredResource(
-        row[0], row[1], row[2], row[3], row[4], row[5],
+        row[0],
+        row[1],
+        row[2],
+        row[3],
+        row[4],
+        row[5],
         groups.encode() if groups and groups != "[]" and row[0] == "User" else None,
         row[7][1:-1].encode() if row[7] else None,
         row[6],

@@ -100,5 +100,7 @@ def _layout(target: Target, query: Query, *, nested: bool = False) -> Layout:
 
 
 def _is_indexed(target: Target) -> bool:
-    return target.sort is not None and Layout(target.resource_type, _DIALECT, "", nested=False).column(
-        target.sort) is not None
+    return (
+        target.sort is not None
+        and Layout(target.resource_type, _DIALECT, "", nested=False).column(target.sort) is not None
+    )

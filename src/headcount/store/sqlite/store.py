@@ -126,8 +126,9 @@ class SqliteTenantStore:
         self._store = store
         self._tenant = tenant
 
-    async def read(self, type_name: str, resource_id: str, *, groups: bool = True, private: bool = False
-                   ) -> StoredResource | None:
+    async def read(
+        self, type_name: str, resource_id: str, *, groups: bool = True, private: bool = False
+    ) -> StoredResource | None:
         """The resource, or None."""
         key = (type_name, resource_id)
         row = reads.read(self._store.reading, self._tenant, key, groups=groups)
@@ -135,8 +136,16 @@ class SqliteTenantStore:
             return row
         secret = reads.read_private(self._store.reading, self._tenant, key)
         return StoredResource(
-            row.type, row.id, row.version, row.created, row.modified, row.document, row.groups, row.manager,
-            row.member_count, secret,
+            row.type,
+            row.id,
+            row.version,
+            row.created,
+            row.modified,
+            row.document,
+            row.groups,
+            row.manager,
+            row.member_count,
+            secret,
         )
 
     async def write(self, write: Write) -> Written:
@@ -169,9 +178,7 @@ class SqliteTenantStore:
 
     async def remove_record(self, kind: str, key: str) -> bool:
         """Forgets a record; whether there was one."""
-        removed: bool = await self._submit(
-            lambda connection: writes.remove_record(connection, self._tenant, kind, key)
-        )
+        removed: bool = await self._submit(lambda connection: writes.remove_record(connection, self._tenant, kind, key))
         return removed
 
     async def records_revision(self) -> int:

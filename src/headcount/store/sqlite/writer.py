@@ -52,7 +52,7 @@ class Writer:
         self._thread = Thread(target=self._work, name="headcount-commit", daemon=True)
         self._thread.start()
 
-    async def submit(self, job: Job, *, is_large: bool = False) -> Any:  # noqa: ANN401  whatever the job gives
+    async def submit(self, job: Job, *, is_large: bool = False) -> Any:
         """Carries out a job durably; raises what the job raises, and StoreError when the commit fails."""
         queued = _Queued(job, is_large, self._loop.create_future())
         self._queue.append(queued)

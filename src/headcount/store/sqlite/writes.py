@@ -34,7 +34,8 @@ TOUCH_RESOURCE: Final = """UPDATE resource SET version = version + 1, modified =
     member_count = member_count + ?5
 WHERE tenant = ?1 AND type = ?2 AND id = ?3
 RETURNING version, created, modified, member_count"""
-COUNT_MEMBERS: Final = """UPDATE resource SET member_count = member_count + ?4 WHERE tenant = ?1 AND type = ?2 AND id = ?3
+COUNT_MEMBERS: Final = """UPDATE resource SET member_count = member_count + ?4
+WHERE tenant = ?1 AND type = ?2 AND id = ?3
 RETURNING member_count"""
 READ_VERSION: Final = """SELECT version, created, modified, member_count FROM resource
 WHERE tenant = ? AND type = ? AND id = ?"""
@@ -84,7 +85,16 @@ ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value"""
 REMOVE_RECORD: Final = "DELETE FROM record WHERE tenant = ? AND kind = ? AND key = ?"
 CLEAR: Final = tuple(
     f"DELETE FROM {table} WHERE tenant = ?"
-    for table in ("resource", "external_id", "unique_value", "indexed_value", "membership", "counter", "change", "record")
+    for table in (
+        "resource",
+        "external_id",
+        "unique_value",
+        "indexed_value",
+        "membership",
+        "counter",
+        "change",
+        "record",
+    )
 )
 
 NESTED: Final = "nested"
@@ -121,8 +131,16 @@ def clear(connection: sqlite3.Connection, tenant: str) -> None:
 
 def _create(connection: sqlite3.Connection, tenant: str, write: Create) -> Written:
     keys = write.keys
-    resource = (tenant, write.type, write.id, write.origin.at, *_columns(keys), write.document,
-                write.compare.decode(), write.private)
+    resource = (
+        tenant,
+        write.type,
+        write.id,
+        write.origin.at,
+        *_columns(keys),
+        write.document,
+        write.compare.decode(),
+        write.private,
+    )
     try:
         connection.execute(INSERT_RESOURCE, resource)
     except sqlite3.IntegrityError as error:
@@ -165,15 +183,24 @@ def _replace_document(
     connection: sqlite3.Connection, target: tuple[str, str, str], write: Update, version: int
 ) -> tuple[int, str, str, int]:
     keys = write.keys or Keys()
-    values = (*target, write.origin.at, *_columns(keys), write.document, (write.compare or b"").decode(),
-              write.private, version)
+    values = (
+        *target,
+        write.origin.at,
+        *_columns(keys),
+        write.document,
+        (write.compare or b"").decode(),
+        write.private,
+        version,
+    )
     try:
         (row,) = connection.execute(UPDATE_RESOURCE, values).fetchall()
     except sqlite3.IntegrityError as error:
         raise _user_name_taken(connection, target[0], write.type, keys, error) from error
     previous = write.previous
     if previous is None or (keys.external_id, keys.unique, keys.values) != (
-        previous.external_id, previous.unique, previous.values
+        previous.external_id,
+        previous.unique,
+        previous.values,
     ):
         _remove_keys(connection, *target)
         _add_keys(connection, *target, keys)
@@ -292,7 +319,20 @@ def _log(
     removed: list[str],
 ) -> None:
     origin: Origin = write.origin
-    connection.execute(INSERT_CHANGE, (
-        tenant, write.type, write.id, version, kind, origin.at, origin.actor, origin.request_id, before, after,
-        json.dumps(added) if added else None, json.dumps(removed) if removed else None,
-    ))
+    connection.execute(
+        INSERT_CHANGE,
+        (
+            tenant,
+            write.type,
+            write.id,
+            version,
+            kind,
+            origin.at,
+            origin.actor,
+            origin.request_id,
+            before,
+            after,
+            json.dumps(added) if added else None,
+            json.dumps(removed) if removed else None,
+        ),
+    )
