@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qsl, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from headcount.scim.errors import (
     InvalidValueError,
@@ -20,6 +20,7 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_MOST_PARAMETERS: Final = 100
 _SINGLE: Final = frozenset(
     {"filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "attributes", "excludedAttributes"}
 )
@@ -82,18 +83,31 @@ def query_parameters(query: bytes) -> dict[str, str]:
     """The parameters of a query string; raises InvalidValueError for a repeated one that SCIM knows."""
     if not query:
         return {}
-    try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100)
-    except ValueError:
-        raise InvalidValueError("The query string is not percent-encoded UTF-8.") from None
+    pairs = query.split(b"&")
+    if len(pairs) > _MOST_PARAMETERS:
+        raise InvalidValueError(f"The query string has more than {_MOST_PARAMETERS} parameters.")
     parameters: dict[str, str] = {}
-    for name, value in pairs:
+    for pair in pairs:
+        if not pair:
+            continue  # OneLogin's dangling '&'
+        encoded_name, _, encoded_value = pair.partition(b"=")
+        name, value = _decoded(encoded_name), _decoded(encoded_value)
         if name in parameters and name in _SINGLE:
             raise InvalidValueError(f"The parameter '{name}' stands more than once.")
         if "\0" in value:
             raise InvalidValueError(f"The parameter '{name}' holds the character NUL.")
         parameters[name] = value
     return parameters
+
+
+def _decoded(text: bytes) -> str:
+    """Form decoding: `+` is a space."""
+    try:
+        if b"%" in text or b"+" in text:
+            text = unquote_to_bytes(text.replace(b"+", b" "))
+        return text.decode()
+    except UnicodeDecodeError:
+        raise InvalidValueError("The query string is not percent-encoded UTF-8.") from None
 
 
 def is_request_id(text: str) -> bool:

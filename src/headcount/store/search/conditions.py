@@ -50,9 +50,10 @@ def pins(bound: BoundFilter | None, layout: Layout) -> bool:
     """Whether the filter leaves only the few resources that an index of unique or nearly unique values names."""
     match bound:
         case BoundComparison(path, Operator.EQ, value):
-            if str(path) in ("id", "userName"):
-                return layout.column(path) is not None
-            return isinstance(value, str) and layout.key_rows(path, value) is not None
+            column = layout.column(path)
+            if column is not None:
+                return column.text in ("r.id", "r.user_name")
+            return isinstance(value, str) and layout.key_index(path) is not None
         case BoundAnd(operands):
             return any(pins(operand, layout) for operand in operands)
         case BoundOr(operands):

@@ -3,7 +3,7 @@
 Derived attributes (`groups`, `members`) are tables of elements over the memberships.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,8 +57,8 @@ class Layout:
     resource_type: ResourceType
     dialect: Dialect
     base_url: str
-    nested: bool
-    """Whether the tenant has groups within groups."""
+    is_nested: Callable[[], bool]
+    """Asks whether the tenant has groups within groups."""
 
     def names(self, path: BoundPath, *, sub: bool = True) -> tuple[str, ...]:
         """The names that lead to the values in the compare document."""
@@ -85,7 +85,7 @@ class Layout:
     def relation(self, path: BoundPath) -> Relation:
         """The elements of a multi-valued attribute."""
         if path.extension is None and path.attribute.name == "groups" and self.resource_type.derives_groups:
-            groups = _DIRECT_AND_INDIRECT if self.nested else _DIRECT
+            groups = _DIRECT_AND_INDIRECT if self.is_nested() else _DIRECT
             reference = Sql("? || e.value", (f"{self.base_url}/Groups/",))
             return Relation(Sql(f"{groups} AS e"), _derived(reference), "e.value")
         if path.extension is None and path.attribute.name == "members" and self.resource_type.keeps_members:
@@ -98,21 +98,25 @@ class Layout:
 
     def key_rows(self, path: BoundPath, value: str) -> Sql | None:
         """The ids of the resources with a value, from an index of values; None without such an index."""
-        tenant = "(SELECT id FROM {} WHERE tenant = r.tenant AND "
+        found = self.key_index(path)
+        if found is None:
+            return None
+        table, condition, parameters = found
+        text = f"(SELECT id FROM {table} WHERE tenant = r.tenant AND {condition} AND value = ?)"
+        return Sql(text, (*parameters, value))
+
+    def key_index(self, path: BoundPath) -> tuple[str, str, tuple[str, ...]] | None:
+        """The table, condition and parameters of the index of values that an attribute has."""
         if path.extension is None and path.attribute.name == "externalId":
-            return Sql(
-                tenant.format("external_id") + "connection = ? AND type = r.type AND value = ?)",
-                (DEFAULT_CONNECTION, value),
-            )
-        if path.extension is None and str(path) in INDEXED_VALUES.get(self.resource_type.schema.id, ()):
-            return Sql(tenant.format("indexed_value") + "type = r.type AND path = ? AND value = ?)", (str(path), value))
+            return "external_id", "connection = ? AND type = r.type", (DEFAULT_CONNECTION,)
+        if path.extension is None and path.attribute.multi_valued:
+            is_indexed = str(path) in INDEXED_VALUES.get(self.resource_type.schema.id, ())
+            return ("indexed_value", "type = r.type AND path = ?", (str(path),)) if is_indexed else None
         schema = self.resource_type.schema
         if path.extension is not None:
             schema = self.resource_type.extension_by_urn[path.extension.lower()].schema
-        singular = not path.attribute.multi_valued
-        if singular and path.attribute.name in schema.by_name and is_unique(schema, path.target):
-            key = unique_key(schema, path.attribute, path.sub_attribute)
-            return Sql(tenant.format("unique_value") + "attribute = ? AND value = ?)", (key, value))
+        if path.attribute.name in schema.by_name and is_unique(schema, path.target):
+            return "unique_value", "attribute = ?", (unique_key(schema, path.attribute, path.sub_attribute),)
         return None
 
     def _meta(self, name: str) -> Sql | None:

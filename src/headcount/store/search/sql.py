@@ -1,18 +1,19 @@
 """Pieces of SQL with their parameters, in the order of the text."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 Parameter: TypeAlias = str | int | float | None
 
 
-@dataclass(frozen=True, slots=True)
 class Sql:
-    """A piece of a statement. Text never holds a value: values are parameters."""
+    """A piece of a statement, never changed. Text never holds a value: values are parameters."""
 
-    text: str
-    parameters: tuple[Parameter, ...] = ()
+    __slots__ = ("parameters", "text")
+
+    def __init__(self, text: str, parameters: tuple[Parameter, ...] = ()) -> None:
+        self.text = text
+        self.parameters = parameters
 
     def __add__(self, other: "Sql | str") -> "Sql":
         if isinstance(other, str):

@@ -19,15 +19,15 @@ _MANAGER: Final = """CASE WHEN r.manager IS NOT NULL THEN (
     SELECT json_object('$ref', '/Users/' || u.id, 'displayName', u.label)
     FROM resource AS u WHERE u.tenant = r.tenant AND u.type = 'User' AND u.id = r.manager) END"""
 
-_NESTED: Final = "(SELECT value FROM counter WHERE tenant = r.tenant AND name = 'nested')"
+_NESTED: Final = "(SELECT value FROM counter WHERE tenant = ?1 AND name = 'nested')"
 
 READ: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, {_GROUPS}, {_NESTED}
-FROM resource AS r WHERE r.tenant = ? AND r.type = ? AND r.id = ?"""
+FROM resource AS r WHERE r.tenant = ?1 AND r.type = ?2 AND r.id = ?3"""
 READ_WITHOUT_GROUPS: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, NULL, 0
-FROM resource AS r WHERE r.tenant = ? AND r.type = ? AND r.id = ?"""
+FROM resource AS r WHERE r.tenant = ?1 AND r.type = ?2 AND r.id = ?3"""
 READ_PRIVATE: Final = "SELECT private FROM resource WHERE tenant = ? AND type = ? AND id = ?"
 
-_PAGE: Final = "FROM json_each(?) AS picked CROSS JOIN resource AS r ON r.rowid = picked.value WHERE r.tenant = ?"
+_PAGE: Final = "FROM json_each(?2) AS picked CROSS JOIN resource AS r ON r.rowid = picked.value WHERE r.tenant = ?1"
 READ_PAGE: Final = f"SELECT {_COLUMNS}, {_MANAGER}, {_GROUPS}, {_NESTED} {_PAGE} ORDER BY picked.key"
 READ_PAGE_WITHOUT_GROUPS: Final = f"SELECT {_COLUMNS}, {_MANAGER}, NULL, 0 {_PAGE} ORDER BY picked.key"
 
@@ -99,7 +99,7 @@ def read_page(
     if not row_ids:
         return ()
     statement = READ_PAGE if groups else READ_PAGE_WITHOUT_GROUPS
-    rows: list[_Row] = connection.execute(statement, (json.dumps(row_ids), tenant)).fetchall()
+    rows: list[_Row] = connection.execute(statement, (tenant, json.dumps(row_ids))).fetchall()
     derived = _all_groups(connection, tenant, rows) if groups and rows and rows[0][9] else None
     return tuple([_resource(row, derived) for row in rows])
 

@@ -1,7 +1,8 @@
 """Searches in SQLite: ids first, documents late."""
 
 import sqlite3
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from headcount.scim.paths import BoundPath
 from headcount.store.interface import Page, Position, Query, Target
@@ -13,6 +14,7 @@ from headcount.store.sqlite import reads
 from headcount.store.sqlite.dialect import SqliteDialect
 
 _DIALECT: Final = SqliteDialect()
+Nested: TypeAlias = Callable[[], bool]
 _SHALLOW: Final = 1_000
 """Rows that an unfiltered page may skip on the event loop."""
 
@@ -27,9 +29,12 @@ def is_point(query: Query) -> bool:
 
 def search(connection: sqlite3.Connection, tenant: str, query: Query) -> Page:
     """A page of the resources that match."""
-    nested = bool(_counter(connection, tenant, "nested"))
-    matching = _matching(tenant, query, nested=nested)
-    rows = _rows(connection, query, matching, nested=nested) if query.limit else []
+
+    def nested() -> bool:
+        return _counter(connection, tenant, "nested") > 0
+
+    matching = _matching(tenant, query, nested)
+    rows = _rows(connection, query, matching, nested) if query.limit else []
     page = rows[: query.limit]
     total = _total(connection, tenant, query, matching, rows) if query.total else None
     resources = reads.read_page(connection, tenant, [row[0] for row in page], groups=query.groups)
@@ -37,9 +42,9 @@ def search(connection: sqlite3.Connection, tenant: str, query: Query) -> Page:
     return Page(resources, total, last)
 
 
-def _rows(connection: sqlite3.Connection, query: Query, matching: Sql, *, nested: bool) -> list[tuple[int, str, str]]:
+def _rows(connection: sqlite3.Connection, query: Query, matching: Sql, nested: Nested) -> list[tuple[int, str, str]]:
     """(row number, id, sort value): one more than the page holds, if there is one."""
-    key = _key(query, nested=nested)
+    key = _key(query, nested)
     statement = "SELECT r.rowid, r.id, " + (key or Sql("NULL")) + " AS s FROM resource AS r WHERE " + matching
     if query.after is not None:
         statement += " AND " + beyond(query.after, key, descending=query.descending)
@@ -50,27 +55,27 @@ def _rows(connection: sqlite3.Connection, query: Query, matching: Sql, *, nested
     return connection.execute(statement.text, statement.parameters).fetchall()
 
 
-def _matching(tenant: str, query: Query, *, nested: bool) -> Sql:
+def _matching(tenant: str, query: Query, nested: Nested) -> Sql:
     """The condition of the whole search; the tenant comes first."""
     if len(query.targets) == 1:
-        return Sql("r.tenant = ? AND ", (tenant,)) + _of_type(query.targets[0], query, nested=nested)
-    types = joined(" OR ", ("(" + _of_type(target, query, nested=nested) + ")" for target in query.targets))
+        return Sql("r.tenant = ? AND ", (tenant,)) + _of_type(query.targets[0], query, nested)
+    types = joined(" OR ", ("(" + _of_type(target, query, nested) + ")" for target in query.targets))
     return Sql("r.tenant = ? AND (", (tenant,)) + types + ")"
 
 
-def _of_type(target: Target, query: Query, *, nested: bool) -> Sql:
+def _of_type(target: Target, query: Query, nested: Nested) -> Sql:
     of_type = Sql("r.type = ?", (target.resource_type.name,))
     if target.filter is None:
         return of_type
-    return of_type + " AND " + condition(target.filter, _layout(target, query, nested=nested))
+    return of_type + " AND " + condition(target.filter, _layout(target, query, nested))
 
 
-def _key(query: Query, *, nested: bool) -> Sql | None:
+def _key(query: Query, nested: Nested) -> Sql | None:
     """What the search is sorted by; types that lack the attribute have no value."""
     sorts: list[tuple[Target, BoundPath]] = [(target, target.sort) for target in query.targets if target.sort]
     if not sorts:
         return None
-    keys = [(target, sort_key(path, _layout(target, query, nested=nested))) for target, path in sorts]
+    keys = [(target, sort_key(path, _layout(target, query, nested))) for target, path in sorts]
     if len(query.targets) == 1:
         return keys[0][1]
     cases = joined(" ", (Sql("WHEN ? THEN ", (target.resource_type.name,)) + key for target, key in keys))
@@ -95,12 +100,12 @@ def _counter(connection: sqlite3.Connection, tenant: str, name: str) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _layout(target: Target, query: Query, *, nested: bool = False) -> Layout:
+def _layout(target: Target, query: Query, nested: Nested = lambda: False) -> Layout:
     return Layout(target.resource_type, _DIALECT, query.base_url, nested)
 
 
 def _is_indexed(target: Target) -> bool:
     return (
         target.sort is not None
-        and Layout(target.resource_type, _DIALECT, "", nested=False).column(target.sort) is not None
+        and Layout(target.resource_type, _DIALECT, "", lambda: False).column(target.sort) is not None
     )
