@@ -21,6 +21,9 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 NAME_PATTERN: Final = re.compile(r"\$?[A-Za-z][A-Za-z0-9_$-]*", re.ASCII)
 """Attribute names; `$ref` breaks both published grammars and is standard (E8924)."""
 
+_URN_PATTERN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9_$:.%/+~@-]+", re.ASCII)
+"""Schema URIs, of the characters that a filter can name them with."""
+
 
 class Type(StrEnum):
     """Attribute data types (RFC 7643 §2.3; `binary` by E5606)."""
@@ -177,7 +180,7 @@ def schema_from_document(document: Json) -> Schema:
     if not isinstance(document, Mapping):
         raise InvalidValueError("A schema is a JSON object.")
     urn = document.get("id")
-    if not isinstance(urn, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[!#-\[\]-~]+", urn):
+    if not isinstance(urn, str) or not _URN_PATTERN.fullmatch(urn):
         raise InvalidValueError("A schema needs an 'id' that is a URI, such as 'urn:example:scim:schemas:Badge'.")
     attributes = _attributes(document.get("attributes"), urn, nested=False)
     name = document.get("name") or urn.rsplit(":", 1)[-1]

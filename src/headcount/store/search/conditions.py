@@ -19,11 +19,14 @@ from headcount.scim.filters.binding import (
 )
 from headcount.scim.filters.syntax import Operator
 from headcount.scim.paths import BoundPath
+from headcount.scim.schemas import Type
 from headcount.store.search.dialect import Dialect
-from headcount.store.search.relations import Layout, Relation
-from headcount.store.search.sql import FALSE, TRUE, Sql, joined
+from headcount.store.search.memberships import Relation
+from headcount.store.search.relations import Layout
+from headcount.store.search.sql import Sql, joined
 
 _Leaf: TypeAlias = BoundComparison | BoundPresence | BoundValuePath
+_Compile: TypeAlias = Callable[[_Leaf | BoundOr], Sql]
 _SIGNS: Final = {
     Operator.EQ: "=",
     Operator.GT: ">",
@@ -31,49 +34,84 @@ _SIGNS: Final = {
     Operator.LT: "<",
     Operator.LE: "<=",
 }
+_NUMBERS: Final = frozenset({Type.INTEGER, Type.DECIMAL})
+TRUE: Final = Sql("1 = 1")
+FALSE: Final = Sql("1 = 0")
 
 
 def condition(bound: BoundFilter, layout: Layout) -> Sql:
     """The condition that holds for the resources that match."""
 
-    def leaf(node: _Leaf) -> Sql:
+    def leaf(node: _Leaf | BoundOr) -> Sql:
+        if isinstance(node, BoundOr):
+            return _alternatives(node, leaf, layout)
         if isinstance(node, BoundValuePath):
             return _value_path(node, layout)
         if isinstance(node, BoundPresence):
             return _presence(node, layout)
         return _comparison(node, layout)
 
-    return _combined(bound, leaf)
+    operands = bound.operands if isinstance(bound, BoundAnd) else (bound,)
+    weak = len(operands) > 1 and any(_is_selective(operand, layout) for operand in operands)
+    pieces = (_combined(operand, leaf) for operand in operands)
+    return joined(
+        " AND ",
+        (
+            layout.dialect.without_index(piece) if weak and _is_broad(operand, layout) else piece
+            for operand, piece in zip(operands, pieces, strict=True)
+        ),
+    )
 
 
-def pins(bound: BoundFilter | None, layout: Layout) -> bool:
-    """Whether the filter leaves only the few resources that an index of unique or nearly unique values names."""
+def _is_selective(bound: BoundFilter, layout: Layout) -> bool:
+    """Whether an index on something with many different values serves the condition."""
+    if isinstance(bound, BoundComparison):
+        return layout.is_point(bound.path) or (layout.is_ordered(bound.path) and not _is_broad(bound, layout))
+    return is_point(bound, layout)
+
+
+def _is_broad(bound: BoundFilter, layout: Layout) -> bool:
+    """Whether an index on something that is true or false could serve the condition."""
+    if not isinstance(bound, BoundComparison) or bound.path.target.type is not Type.BOOLEAN:
+        return False
+    return layout.column(bound.path) is not None
+
+
+def is_point(bound: BoundFilter | None, layout: Layout) -> bool:
+    """Whether an index leads to the few resources that the filter can match."""
     match bound:
         case BoundComparison(path, Operator.EQ, value):
-            column = layout.column(path)
-            if column is not None:
-                return column.text in ("r.id", "r.user_name")
-            return isinstance(value, str) and layout.key_index(path) is not None
+            return isinstance(value, str) and layout.is_point(path)
         case BoundAnd(operands):
-            return any(pins(operand, layout) for operand in operands)
+            return any(is_point(operand, layout) for operand in operands)
         case BoundOr(operands):
-            return all(pins(operand, layout) for operand in operands)
+            return all(is_point(operand, layout) for operand in operands)
         case BoundValuePath(_, inner):
-            return pins(inner, layout)
+            return is_point(inner, layout)
+        case BoundConstant(value):
+            return not value
         case _:
             return False
 
 
-def _combined(bound: BoundFilter, leaf: Callable[[_Leaf], Sql]) -> Sql:
+def _alternatives(bound: BoundOr, leaf: _Compile, layout: Layout) -> Sql:
+    """One of them holds: a union of index look-ups where every alternative is one, which planners do not see alone."""
+    operands = [_combined(operand, leaf) for operand in bound.operands]
+    if not all(_is_selective(operand, layout) for operand in bound.operands):
+        return "(" + joined(" OR ", operands) + ")"
+    of_type = Sql("r.tenant = ? AND r.type = ? AND ", (layout.tenant, layout.resource_type.name))
+    found = ("SELECT r.id FROM resource AS r WHERE " + of_type + operand for operand in operands)
+    return "r.id IN (" + joined(" UNION ALL ", found) + ")"
+
+
+def _combined(bound: BoundFilter, leaf: _Compile) -> Sql:
     match bound:
-        case BoundComparison() | BoundPresence() | BoundValuePath():
+        case BoundComparison() | BoundPresence() | BoundValuePath() | BoundOr():
             return leaf(bound)
         case BoundNot(operand):
-            return "NOT coalesce((" + _combined(operand, leaf) + "), 0)"
+            return "NOT coalesce((" + _combined(operand, leaf) + "), " + FALSE + ")"
         case BoundAnd(operands):
             return "(" + joined(" AND ", (_combined(operand, leaf) for operand in operands)) + ")"
-        case BoundOr(operands):
-            return "(" + joined(" OR ", (_combined(operand, leaf) for operand in operands)) + ")"
         case BoundConstant(value):
             return TRUE if value else FALSE
         case _:
@@ -81,13 +119,22 @@ def _combined(bound: BoundFilter, leaf: Callable[[_Leaf], Sql]) -> Sql:
 
 
 def _comparison(node: BoundComparison, layout: Layout) -> Sql:
-    if node.operator is Operator.EQ and isinstance(node.value, str):
-        rows = layout.key_rows(node.path, node.value)
-        if rows is not None:
-            return "r.id IN " + rows
-    if node.path.attribute.multi_valued:
-        return _exists(layout.relation(node.path), _element_leaf(node, layout.relation(node.path), layout.dialect))
-    return _compared(_singular(node.path, layout), node, layout.dialect)
+    dialect, path = layout.dialect, node.path
+    ids = _ids(node, layout)
+    if ids is not None:
+        return "r.id IN " + ids
+    if path.attribute.multi_valued:
+        relation = layout.relation(path)
+        return _exists(relation, _element_leaf(node, relation, dialect))
+    prefix = layout.location_prefix(path)
+    if prefix is not None and node.operator is Operator.EQ:
+        location = str(node.value)
+        return Sql("r.id = ?", (location.removeprefix(prefix),)) if location.startswith(prefix) else FALSE
+    if path.target.multi_valued:
+        elements = dialect.elements("r.compare", layout.names(path), "s")
+        value = dialect.element("s.value", path.target.type)
+        return "EXISTS (SELECT 1 FROM " + elements + " WHERE " + _compared(value, node, dialect) + ")"
+    return _compared(layout.singular(path), node, dialect)
 
 
 def _presence(node: BoundPresence, layout: Layout) -> Sql:
@@ -99,68 +146,83 @@ def _presence(node: BoundPresence, layout: Layout) -> Sql:
         return TRUE if path.attribute.name == "meta" else dialect.has_member("r.compare", layout.names(path))
     if path.target.multi_valued:
         elements = dialect.elements("r.compare", layout.names(path), "s")
-        return "EXISTS (SELECT 1 FROM " + elements + " WHERE s.value <> '')"
-    return _present(_singular(path, layout))
+        value = dialect.element("s.value", path.target.type)
+        return "EXISTS (SELECT 1 FROM " + elements + " WHERE " + _present(value, path) + ")"
+    return _present(layout.singular(path), path)
 
 
 def _value_path(node: BoundValuePath, layout: Layout) -> Sql:
+    dialect, inner = layout.dialect, node.filter
+    ids = _narrowing(inner, layout)
+    if ids is not None and isinstance(inner, BoundComparison):
+        return "r.id IN " + ids
     relation = layout.relation(node.path)
-    exists = _exists(relation, _combined(node.filter, lambda leaf: _element_leaf(leaf, relation, layout.dialect)))
-    rows = _narrowing(node.filter, layout)
-    return "(r.id IN " + rows + " AND " + exists + ")" if rows is not None else exists
+    exists = _exists(relation, _of_element(inner, relation, dialect))
+    return exists if ids is None else "(r.id IN " + ids + " AND " + exists + ")"
 
 
 def _narrowing(inner: BoundFilter, layout: Layout) -> Sql | None:
     """Index rows of one comparison that every matching element fulfils, so that not every resource is read."""
     for node in inner.operands if isinstance(inner, BoundAnd) else (inner,):
-        if isinstance(node, BoundComparison) and node.operator is Operator.EQ and isinstance(node.value, str):
-            rows = layout.key_rows(node.path, node.value)
-            if rows is not None:
-                return rows
+        ids = _ids(node, layout) if isinstance(node, BoundComparison) else None
+        if ids is not None:
+            return ids
     return None
+
+
+def _ids(node: BoundComparison, layout: Layout) -> Sql | None:
+    return layout.ids(node, lambda value: _compared(value, node, layout.dialect))
 
 
 def _exists(relation: Relation, inner: Sql) -> Sql:
     return "EXISTS (SELECT 1 FROM " + relation.source + " WHERE " + inner + ")"
 
 
+def _of_element(bound: BoundFilter, relation: Relation, dialect: Dialect) -> Sql:
+    def leaf(node: _Leaf | BoundOr) -> Sql:
+        if isinstance(node, BoundOr):
+            return "(" + joined(" OR ", (_combined(operand, leaf) for operand in node.operands)) + ")"
+        return _element_leaf(node, relation, dialect)
+
+    return _combined(bound, leaf)
+
+
 def _element_leaf(node: _Leaf, relation: Relation, dialect: Dialect) -> Sql:
     """A condition on the element `e`."""
-    sub_attribute = node.path.sub_attribute
+    path, sub_attribute = node.path, node.path.sub_attribute
     if sub_attribute is not None and sub_attribute.multi_valued:
         source = dialect.elements("e.value", (sub_attribute.name,), "s")
-        return "EXISTS (SELECT 1 FROM " + source + " WHERE " + _element_value(node, Sql("s.value"), dialect) + ")"
-    if sub_attribute is None and node.path.attribute.is_complex:
+        value = dialect.element("s.value", sub_attribute.type)
+        return "EXISTS (SELECT 1 FROM " + source + " WHERE " + _element_value(node, value, dialect) + ")"
+    if sub_attribute is None and path.attribute.is_complex:
         return TRUE  # the presence of a complex element, which is never empty
-    return _element_value(node, _element_expression(node.path, relation, dialect), dialect)
+    return _element_value(node, _element_expression(path, relation, dialect), dialect)
 
 
 def _element_value(node: _Leaf, expression: Sql, dialect: Dialect) -> Sql:
     if isinstance(node, BoundComparison):
         return _compared(expression, node, dialect)
-    return _present(expression)
+    return _present(expression, node.path)
 
 
 def _element_expression(path: BoundPath, relation: Relation, dialect: Dialect) -> Sql:
     if path.sub_attribute is None:
-        return Sql("e.value")
+        return dialect.element("e.value", path.attribute.type)
     if relation.columns is not None:
         return relation.columns[path.sub_attribute.name]
-    return dialect.member("e.value", (path.sub_attribute.name,))
+    return dialect.member("e.value", (path.sub_attribute.name,), path.sub_attribute.type)
 
 
-def _singular(path: BoundPath, layout: Layout) -> Sql:
-    return layout.column(path) or layout.dialect.member("r.compare", layout.names(path))
-
-
-def _present(expression: Sql) -> Sql:
+def _present(expression: Sql, path: BoundPath) -> Sql:
+    if path.target.type in _NUMBERS or path.target.type is Type.BOOLEAN:
+        return expression + " IS NOT NULL"
     return "(" + expression + " IS NOT NULL AND " + expression + " <> '')"
 
 
 def _compared(expression: Sql, node: BoundComparison, dialect: Dialect) -> Sql:
     sign = _SIGNS.get(node.operator)
     if sign is not None:
-        return expression + Sql(f" {sign} ?", (dialect.parameter(node.value),))
+        return expression + Sql(f" {sign} ?", (dialect.parameter(node.value, node.path.target.type),))
     text = str(node.value)
     if not text:
         return expression + " IS NOT NULL"

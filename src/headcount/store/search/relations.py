@@ -1,59 +1,41 @@
-"""Where the values of an attribute are: a column, the compare document, or a table of elements.
+"""Where the values of an attribute are: a column, the compare document, or rows of other tables.
 
-Derived attributes (`groups`, `members`) are tables of elements over the memberships.
+What an index of another table finds is a set of ids that depends on no row of the search itself, so that a database
+looks it up once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from headcount.scim import urns
+from headcount.scim.filters.binding import BoundComparison
+from headcount.scim.filters.syntax import Operator
 from headcount.scim.paths import BoundPath
 from headcount.scim.registry import ResourceType
 from headcount.store.interface import DEFAULT_CONNECTION
 from headcount.store.keys import INDEXED_VALUES, PROMOTED, is_unique, unique_key
 from headcount.store.search.dialect import Dialect
+from headcount.store.search.memberships import (
+    Relation,
+    groups_of,
+    ids_in_groups,
+    ids_with_member,
+    manager_part,
+    members_of,
+)
 from headcount.store.search.sql import Sql
 
 _META: Final = {"created": "r.created", "lastModified": "r.modified", "resourceType": "r.type"}
-
-_DIRECT: Final = """(
-    SELECT g.id AS value, g.folded_label AS display, 'direct' AS type
-    FROM membership AS m JOIN resource AS g ON g.tenant = m.tenant AND g.type = 'Group' AND g.id = m.group_id
-    WHERE m.tenant = r.tenant AND m.member_id = r.id)"""
-
-_DIRECT_AND_INDIRECT: Final = """(
-    WITH RECURSIVE above (id, direct) AS (
-        SELECT m.group_id, 1 FROM membership AS m WHERE m.tenant = r.tenant AND m.member_id = r.id
-        UNION
-        SELECT m.group_id, 0 FROM above JOIN membership AS m ON m.tenant = r.tenant AND m.member_id = above.id
-    )
-    SELECT g.id AS value, g.folded_label AS display,
-        CASE max(above.direct) WHEN 1 THEN 'direct' ELSE 'indirect' END AS type
-    FROM above JOIN resource AS g ON g.tenant = r.tenant AND g.type = 'Group' AND g.id = above.id
-    GROUP BY g.id, g.folded_label)"""
-
-_MEMBERS: Final = """(
-    SELECT m.member_id AS value, u.folded_label AS display, lower(m.member_type) AS type, m.member_type AS kind
-    FROM membership AS m JOIN resource AS u ON u.tenant = m.tenant AND u.type = m.member_type AND u.id = m.member_id
-    WHERE m.tenant = r.tenant AND m.group_id = r.id)"""
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """A table of the elements of a multi-valued attribute of the resource `r`."""
-
-    source: Sql
-    """For a FROM clause; the alias is `e`."""
-    columns: Mapping[str, Sql] | None
-    """Sub-attribute → expression; None when the elements are JSON."""
-    first: str
-    """What puts the element to sort by first."""
+_POINTS: Final = frozenset({"r.id", "r.user_name", "r.display_name"})
+"""Columns whose values few resources share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything of one resource type is, in one search."""
+    """Where everything of one resource type is, in one search of one tenant."""
 
+    tenant: str
     resource_type: ResourceType
     dialect: Dialect
     base_url: str
@@ -68,56 +50,102 @@ class Layout:
             names.append(path.sub_attribute.name)
         return tuple(names)
 
+    def singular(self, path: BoundPath) -> Sql:
+        """The value of a singular attribute."""
+        found = self.column(path)
+        if found is None and self._is_manager(path) and path.sub_attribute is not None:
+            found = manager_part(path.sub_attribute.name, self.base_url)
+        return found or self.dialect.member("r.compare", self.names(path), path.target.type)
+
     def column(self, path: BoundPath) -> Sql | None:
-        """The column that holds a singular attribute, if one does."""
-        name = path.attribute.name
+        """The column, or what is made of columns, that holds a singular attribute, if one does."""
+        name, sub = path.attribute.name, path.sub_attribute
+        if self._is_manager(path):
+            return Sql("r.manager") if sub is not None and sub.name == "value" else None
         if path.extension is not None:
             return None
-        if path.sub_attribute is None:
-            if name == "id":
-                return Sql("r.id")
-            column = PROMOTED.get(self.resource_type.schema.id, {}).get(name)
+        if sub is None:
+            column = "id" if name == "id" else self._promoted.get(name)
             return Sql(f"r.{column}") if column else None
-        if name == "meta":
-            return self._meta(path.sub_attribute.name)
-        return None
+        return self._meta(sub.name) if name == "meta" else None
+
+    def location_prefix(self, path: BoundPath) -> str | None:
+        """What stands in front of the id in `meta.location`; None for every other path."""
+        is_location = path.extension is None and path.attribute.name == "meta" and path.target.name == "location"
+        return f"{self.base_url}{self.resource_type.endpoint}/" if is_location else None
+
+    def is_point(self, path: BoundPath) -> bool:
+        """Whether an index leads from a value of the attribute to the few resources that have it."""
+        column = self.column(path)
+        if column is not None:
+            return column.text in _POINTS or self.location_prefix(path) is not None
+        return self._key_index(path) is not None
+
+    def is_ordered(self, path: BoundPath) -> bool:
+        """Whether an index has the resources in the order of a singular attribute."""
+        column = self.column(path)
+        ordered = ("r.id", "r.modified", *(f"r.{name}" for name in self._promoted.values()))
+        return column is not None and column.text in ordered
 
     def relation(self, path: BoundPath) -> Relation:
         """The elements of a multi-valued attribute."""
-        if path.extension is None and path.attribute.name == "groups" and self.resource_type.derives_groups:
-            groups = _DIRECT_AND_INDIRECT if self.is_nested() else _DIRECT
-            reference = Sql("? || e.value", (f"{self.base_url}/Groups/",))
-            return Relation(Sql(f"{groups} AS e"), _derived(reference), "e.value")
-        if path.extension is None and path.attribute.name == "members" and self.resource_type.keeps_members:
-            reference = Sql(
-                "? || CASE e.kind WHEN 'Group' THEN '/Groups/' ELSE '/Users/' END || e.value", (self.base_url,)
-            )
-            return Relation(Sql(f"{_MEMBERS} AS e"), _derived(reference), "e.value")
-        source = self.dialect.elements("r.compare", self.names(path, sub=False), "e")
-        return Relation(source, None, "e.key")
+        if self._is_groups(path):
+            return groups_of(self.base_url, nested=self.is_nested())
+        if self._is_members(path):
+            return members_of(self.base_url)
+        return Relation(self.dialect.elements("r.compare", self.names(path, sub=False), "e"), None, "e.key")
 
-    def key_rows(self, path: BoundPath, value: str) -> Sql | None:
-        """The ids of the resources with a value, from an index of values; None without such an index."""
-        found = self.key_index(path)
-        if found is None:
-            return None
-        table, condition, parameters = found
-        text = f"(SELECT id FROM {table} WHERE tenant = r.tenant AND {condition} AND value = ?)"
-        return Sql(text, (*parameters, value))
+    def ids(self, node: BoundComparison, compare: Callable[[Sql], Sql]) -> Sql | None:
+        """The ids of the resources with a value that compares so, from an index of another table; None without one.
 
-    def key_index(self, path: BoundPath) -> tuple[str, str, tuple[str, ...]] | None:
+        `compare` makes the condition on a value.
+        """
+        path, value = node.path, node.value
+        name = path.sub_attribute.name if path.sub_attribute else ""
+        if node.operator is Operator.EQ and isinstance(value, str):
+            if self._is_groups(path):
+                return ids_in_groups(self.tenant, name, value, self.base_url, nested=self.is_nested())
+            if self._is_members(path):
+                return ids_with_member(self.tenant, name, value, self.base_url)
+            found = self._key_index(path)
+            if found is not None:
+                table, condition, parameters = found
+                text = f"(SELECT id FROM {table} WHERE tenant = ? AND {condition} AND value = ?)"
+                return Sql(text, (self.tenant, *parameters, value))
+        if self._has_indexed_values(path):
+            text = "(SELECT v.id FROM indexed_value AS v WHERE v.tenant = ? AND v.type = ? AND v.path = ? AND "
+            return Sql(text, (self.tenant, self.resource_type.name, str(path))) + compare(Sql("v.value")) + ")"
+        return None
+
+    def _key_index(self, path: BoundPath) -> tuple[str, str, tuple[str, ...]] | None:
         """The table, condition and parameters of the index of values that an attribute has."""
+        kind = self.resource_type
         if path.extension is None and path.attribute.name == "externalId":
-            return "external_id", "connection = ? AND type = r.type", (DEFAULT_CONNECTION,)
-        if path.extension is None and path.attribute.multi_valued:
-            is_indexed = str(path) in INDEXED_VALUES.get(self.resource_type.schema.id, ())
-            return ("indexed_value", "type = r.type AND path = ?", (str(path),)) if is_indexed else None
-        schema = self.resource_type.schema
-        if path.extension is not None:
-            schema = self.resource_type.extension_by_urn[path.extension.lower()].schema
+            return "external_id", "connection = ? AND type = ?", (DEFAULT_CONNECTION, kind.name)
+        if path.attribute.multi_valued:
+            indexed = self._has_indexed_values(path)
+            return ("indexed_value", "type = ? AND path = ?", (kind.name, str(path))) if indexed else None
+        schema = kind.schema if path.extension is None else kind.extension_by_urn[path.extension.lower()].schema
         if path.attribute.name in schema.by_name and is_unique(schema, path.target):
             return "unique_value", "attribute = ?", (unique_key(schema, path.attribute, path.sub_attribute),)
         return None
+
+    @property
+    def _promoted(self) -> dict[str, str]:
+        return dict(PROMOTED.get(self.resource_type.schema.id, {}))
+
+    def _has_indexed_values(self, path: BoundPath) -> bool:
+        return path.extension is None and str(path) in INDEXED_VALUES.get(self.resource_type.schema.id, ())
+
+    def _is_groups(self, path: BoundPath) -> bool:
+        return path.extension is None and path.attribute.name == "groups" and self.resource_type.derives_groups
+
+    def _is_members(self, path: BoundPath) -> bool:
+        return path.extension is None and path.attribute.name == "members" and self.resource_type.keeps_members
+
+    def _is_manager(self, path: BoundPath) -> bool:
+        is_named = path.extension == urns.ENTERPRISE_USER and path.attribute.name == "manager"
+        return is_named and self.resource_type.derives_groups
 
     def _meta(self, name: str) -> Sql | None:
         if name == "version":
@@ -125,7 +153,3 @@ class Layout:
         if name == "location":
             return Sql("(? || r.id)", (f"{self.base_url}{self.resource_type.endpoint}/",))
         return Sql(_META[name]) if name in _META else None
-
-
-def _derived(reference: Sql) -> dict[str, Sql]:
-    return {"value": Sql("e.value"), "display": Sql("e.display"), "type": Sql("e.type"), "$ref": reference}

@@ -1,9 +1,10 @@
 """Pieces of SQL with their parameters, in the order of the text."""
 
-from collections.abc import Iterable
-from typing import Final, TypeAlias
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import TypeAlias
 
-Parameter: TypeAlias = str | int | float | None
+Parameter: TypeAlias = str | int | float | bool | Decimal | Sequence[str] | None
 
 
 class Sql:
@@ -22,10 +23,6 @@ class Sql:
 
     def __radd__(self, other: str) -> "Sql":
         return Sql(other + self.text, self.parameters)
-
-
-TRUE: Final = Sql("1")
-FALSE: Final = Sql("0")
 
 
 def joined(separator: str, pieces: Iterable[Sql]) -> Sql:

@@ -1,17 +1,24 @@
 """SQLite's way into compare documents."""
 
 from collections.abc import Sequence
+from math import inf
+from typing import Final
 
+from headcount.scim.schemas import Type
 from headcount.store.search.sql import Parameter, Sql
 
-_LAST: int = 0x10FFFF
-_SURROGATES: tuple[int, int] = (0xD800, 0xE000)
+_LAST: Final = 0x10FFFF
+_SURROGATES: Final = (0xD800, 0xE000)
+_BITS: Final = 63
+"""Of an integer, the sign apart."""
 
 
 class SqliteDialect:
     """JSON functions of SQLite 3.38 and later; strings are compared byte by byte, which is code point order."""
 
-    def member(self, document: str, names: Sequence[str]) -> Sql:
+    row = "r.rowid"
+
+    def member(self, document: str, names: Sequence[str], _kind: Type) -> Sql:
         """The simple value at a path."""
         return Sql(f"json_extract({document}, ?)", (_path(names),))
 
@@ -22,6 +29,10 @@ class SqliteDialect:
     def elements(self, document: str, names: Sequence[str], alias: str) -> Sql:
         """The elements of the array at a path."""
         return Sql(f"json_each({document}, ?) AS {alias}", (_path(names),))
+
+    def element(self, expression: str, _kind: Type) -> Sql:
+        """An element has its value's own type."""
+        return Sql(expression)
 
     def contains(self, expression: Sql, text: str) -> Sql:
         """`instr`, since LIKE folds ASCII and has wildcards."""
@@ -38,9 +49,15 @@ class SqliteDialect:
         """The last characters compared."""
         return "substr(" + expression + Sql(", ?) = ?", (-len(text), text))
 
-    def parameter(self, value: str | bool | float) -> Parameter:  # noqa: FBT001
-        """Booleans are 1 and 0."""
+    def parameter(self, value: str | bool | float, _kind: Type) -> Parameter:  # noqa: FBT001
+        """Booleans are 1 and 0; a number beyond 64 bits is as good as infinite."""
+        if isinstance(value, int) and value.bit_length() > _BITS:
+            return inf if value > 0 else -inf
         return int(value) if isinstance(value, bool) else value
+
+    def without_index(self, expression: Sql) -> Sql:
+        """A unary plus keeps the planner, which has no statistics at first, from taking the index."""
+        return "+" + expression
 
 
 def _path(names: Sequence[str]) -> str:

@@ -1,0 +1,154 @@
+"""Searches that must stay fast in large directories use an index, and sort nothing that it has sorted."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import pytest
+
+from headcount.scim import urns
+from headcount.scim.registry import GROUP
+from headcount.store.interface import Position, Query
+from headcount.store.sqlite.search import search
+from store.search.searchable import BASE_URL, EXTRA_URN, TENANT, USER, Directory, query_of
+
+DATE = "2026-01-05T08:30:00.000000Z"
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[sqlite3.Connection]:
+    """Without statistics, as a new database is: rules decide, not sizes."""
+    directory = Directory()
+    directory.add(USER, "u0", {"userName": "ada"})
+    directory.add(GROUP, "g0", {"displayName": "Engineers"})
+    directory.members["g0"] = ["u0"]
+    opened = directory.connection()
+    yield opened
+    opened.close()
+
+
+def plan(connection: sqlite3.Connection, query: Query) -> str:
+    """The plan of the statement that picks the page, and of those that follow it."""
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    search(connection, TENANT, query)
+    connection.set_trace_callback(None)
+    picking = [statement for statement in statements if " AS s FROM resource AS r" in statement]
+    assert all(f"r.tenant = '{TENANT}' AND r.type = " in statement for statement in picking)
+    return "\n".join(row[3] for statement in picking for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+
+
+BY_ID = "INDEX resource_id (tenant=? AND type=? AND id=?)"
+
+
+@pytest.mark.parametrize(
+    ("filter_text", "uses"),
+    [
+        ('id eq "u0"', BY_ID),
+        ('userName eq "ada"', "INDEX resource_user_name (tenant=? AND type=? AND user_name=?)"),
+        ('userName sw "ad"', "INDEX resource_user_name (tenant=? AND type=? AND user_name>? AND user_name<?)"),
+        ('userName eq "ada" and active eq true', "INDEX resource_user_name (tenant=? AND type=? AND user_name=?)"),
+        ('active eq true and title eq "x"', "INDEX resource_title (tenant=? AND type=? AND title=?)"),
+        ("active eq true", "COVERING INDEX resource_active (tenant=? AND type=? AND active=?)"),
+        ('displayName eq "x"', "INDEX resource_display_name (tenant=? AND type=? AND display_name=?)"),
+        (f'meta.lastModified gt "{DATE}"', "INDEX resource_modified (tenant=? AND type=? AND modified>?)"),
+        ('externalId eq "x"', BY_ID),
+        ('externalId eq "x"', "external_id USING PRIMARY KEY (tenant=? AND connection=? AND type=? AND value=?)"),
+        ('emails.value eq "x"', BY_ID),
+        ('emails.value eq "x"', "indexed_value USING PRIMARY KEY (tenant=? AND type=? AND path=? AND value=?)"),
+        (
+            'emails.value sw "x"',
+            "SEARCH v USING PRIMARY KEY (tenant=? AND type=? AND path=? AND value>? AND value<?)",
+        ),
+        ('emails.value co "x"', "SEARCH v USING PRIMARY KEY (tenant=? AND type=? AND path=?)"),
+        ('emails[type eq "work" and value eq "x"]', BY_ID),
+        ('userName eq "x" or emails.value eq "y"', BY_ID),
+        ('title pr and (userName eq "x" or externalId eq "y")', BY_ID),
+        (f'{EXTRA_URN}:number eq "x"', "unique_value USING PRIMARY KEY (tenant=? AND attribute=? AND value=?)"),
+        (f'meta.location eq "{BASE_URL}/Users/u0"', BY_ID),
+        ('groups.value eq "g0"', "SEARCH m USING PRIMARY KEY (tenant=? AND group_id=?)"),
+        (f'groups.$ref eq "{BASE_URL}/Groups/g0"', "SEARCH m USING PRIMARY KEY (tenant=? AND group_id=?)"),
+        ('groups.display eq "engineers"', "SEARCH m USING PRIMARY KEY (tenant=? AND group_id=?)"),
+    ],
+)
+def test_a_filter_over_users_uses_the_index(connection: sqlite3.Connection, filter_text: str, uses: str) -> None:
+    assert uses in plan(connection, query_of(filter_text))
+
+
+@pytest.mark.parametrize("filter_text", ['members.value eq "u0"', f'members.$ref eq "{BASE_URL}/Users/u0"'])
+def test_the_groups_of_a_member_are_found_by_the_member(connection: sqlite3.Connection, filter_text: str) -> None:
+    text = plan(connection, query_of(filter_text, (GROUP,)))
+    assert BY_ID in text
+    assert "INDEX membership_member (tenant=? AND member_id=?)" in text
+
+
+def test_one_type_that_has_the_attribute_is_searched_by_its_index_among_several(
+    connection: sqlite3.Connection,
+) -> None:
+    text = plan(connection, query_of('userName eq "ada"', (USER, GROUP)))
+    assert "INDEX resource_user_name (tenant=? AND type=? AND user_name=?)" in text
+
+
+@pytest.mark.parametrize("kinds", [(USER,), (GROUP,), (USER, GROUP)])
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    ("sort", "column"),
+    [
+        (None, "id"),
+        ("displayName", "display_name"),
+        ("meta.lastModified", "modified"),
+    ],
+)
+def test_an_order_walks_the_index(
+    connection: sqlite3.Connection, kinds: tuple, sort: str | None, column: str, descending: bool
+) -> None:
+    text = plan(connection, query_of(None, kinds, sort, descending=descending))
+    assert text.count(f"INDEX resource_{column} (tenant=? AND type=?)") == len(kinds)
+    assert "TEMP B-TREE" not in text
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(("sort", "column"), [("userName", "user_name"), ("title", "title"), ("active", "active")])
+def test_an_order_that_users_alone_have_walks_the_index(
+    connection: sqlite3.Connection, sort: str, column: str, descending: bool
+) -> None:
+    text = plan(connection, query_of(sort=sort, descending=descending))
+    assert f"INDEX resource_{column} (tenant=? AND type=?)" in text
+    assert "TEMP B-TREE" not in text
+
+
+@pytest.mark.parametrize(
+    ("sort", "value", "descending", "seeks"),
+    [
+        (None, None, False, "resource_id (tenant=? AND type=? AND id>?)"),
+        (None, None, True, "resource_id (tenant=? AND type=? AND id<?)"),
+        ("userName", "a", False, "resource_user_name (tenant=? AND type=? AND user_name>?)"),
+        ("title", "a", False, "resource_title (tenant=? AND type=? AND (title,id)>(?,?))"),
+        ("title", "a", True, "resource_title (tenant=? AND type=? AND (title,id)<(?,?))"),
+        ("title", None, False, "resource_title (tenant=? AND type=? AND title=? AND id>?)"),
+        ("meta.lastModified", DATE, True, "resource_modified (tenant=? AND type=? AND (modified,id)<(?,?))"),
+    ],
+)
+def test_a_walk_goes_on_where_it_stood(
+    connection: sqlite3.Connection, sort: str | None, value: str | None, descending: bool, seeks: str
+) -> None:
+    position = Position(value, "u")
+    text = plan(connection, query_of(sort=sort, after=position, descending=descending, total=False))
+    assert seeks in text
+    assert "TEMP B-TREE" not in text
+
+
+def test_an_unfiltered_total_comes_from_the_counter(connection: sqlite3.Connection) -> None:
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    page = search(connection, TENANT, query_of(None, (USER, GROUP), limit=1))
+    connection.set_trace_callback(None)
+    assert page.total == 2
+    assert not any("count(*)" in statement for statement in statements)
+
+
+def test_the_manager_is_a_column(connection: sqlite3.Connection) -> None:
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    search(connection, TENANT, query_of(f'{urns.ENTERPRISE_USER}:manager.value eq "u0"'))
+    connection.set_trace_callback(None)
+    assert any("r.manager = 'u0'" in statement for statement in statements)
