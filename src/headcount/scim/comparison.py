@@ -4,6 +4,8 @@ Strings are folded unless the attribute is case-exact, instants are UTC text of 
 is a resource in that form; it is stored beside the wire document and is all that searches read.
 """
 
+from collections.abc import Mapping
+
 from headcount.scim.folding import fold, instant
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json, Type
@@ -24,35 +26,30 @@ def compare_document(resource: dict[str, Json], resource_type: ResourceType) -> 
     attributes = resource_type.attributes
     for name, value in resource.items():
         attribute = attributes.get(name)
-        if attribute is not None:
-            if not attribute.is_secret:
-                document[name] = _comparable(attribute, value)
-        else:
-            extension = resource_type.extension_by_urn[name.lower()].schema.by_name
-            document[name] = {
-                key: _comparable(extension[key], item) for key, item in value.items() if not extension[key].is_secret
-            }
+        if attribute is None:
+            document[name] = _comparable_members(resource_type.extension_by_urn[name.lower()].schema.by_name, value)
+        elif not attribute.is_secret:
+            document[name] = comparable_value(attribute, value)
     return document
 
 
-def _comparable(attribute: Attribute, value: Json) -> Json:
-    if attribute.is_complex:
-        if isinstance(value, list):
-            return [_comparable_complex(attribute, element) for element in value]
-        return _comparable_complex(attribute, value)
+def comparable_value(attribute: Attribute, value: Json) -> Json:
+    """A whole value in comparable form: a list, an object or a simple value."""
     if isinstance(value, list):
-        return [comparable(attribute, element) for element in value]
+        return [comparable_value(attribute, element) for element in value]
+    if attribute.is_complex:
+        return _comparable_members(attribute.by_name, value)
     return comparable(attribute, value)
 
 
-def _comparable_complex(attribute: Attribute, value: dict[str, Json]) -> dict[str, Json]:
-    subs = attribute.by_name
+def _comparable_members(attributes: Mapping[str, Attribute], value: Mapping[str, Json]) -> dict[str, Json]:
     document = {}
     for name, item in value.items():
-        sub = subs[name]
-        if not sub.is_secret:
-            if type(item) is str and sub.is_text:
-                document[name] = item if sub.case_exact else fold(item)
-            else:
-                document[name] = _comparable(sub, item)
+        attribute = attributes[name]
+        if attribute.is_secret:
+            continue
+        if attribute.is_text and not attribute.case_exact:  # most are
+            document[name] = fold(item)
+        else:
+            document[name] = comparable_value(attribute, item)
     return document

@@ -32,15 +32,14 @@ def instant(text: str) -> str:
         message = f"not a dateTime: {text!r}"
         raise ValueError(message)
     year, month, day, hour, minute, second, fraction, zone = match.groups()
-    if hour == "24" and minute == second == "00" and not (fraction or "").strip("0"):
-        moment = datetime(int(year), int(month), int(day), tzinfo=_zone(zone)) + _DAY
-    else:
-        micros = int((fraction or "0")[:6].ljust(6, "0"))
-        moment = datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second), micros, tzinfo=_zone(zone)
-        )
+    midnight = hour == "24" and minute == second == "00" and not (fraction or "").strip("0")
+    micros = int((fraction or "0")[:6].ljust(6, "0"))
+    moment = datetime(
+        int(year), int(month), int(day), 0 if midnight else int(hour), int(minute), int(second), micros, _zone(zone)
+    )
     try:
-        return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+        moment = (moment + _DAY if midnight else moment).astimezone(UTC)
+        return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
     except OverflowError as error:
         message = f"not a dateTime that can be compared: {text!r}"
         raise ValueError(message) from error

@@ -24,6 +24,11 @@ class BoundPath:
         """The attribute that the whole path names."""
         return self.sub_attribute or self.attribute
 
+    def covers(self, other: "BoundPath") -> bool:
+        """Whether the other path names the same attribute or a part of it."""
+        same = self.extension == other.extension and self.attribute == other.attribute
+        return same and self.sub_attribute in (None, other.sub_attribute)
+
     def __str__(self) -> str:
         prefix = f"{self.extension}:" if self.extension else ""
         suffix = f".{self.sub_attribute.name}" if self.sub_attribute else ""

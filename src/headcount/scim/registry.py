@@ -3,7 +3,7 @@
 A registry is an immutable value, compiled once from the built-in definitions and a tenant's own documents.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -188,7 +188,8 @@ def is_resource_type_document(document: Json) -> bool:
     """Whether the document is a ResourceType rather than a Schema."""
     if not isinstance(document, Mapping) or "attributes" in document:
         return False
-    return urns.RESOURCE_TYPE in (document.get("schemas") or ()) or any(
+    schemas = document.get("schemas")
+    return (isinstance(schemas, Sequence) and urns.RESOURCE_TYPE in schemas) or any(
         member in document for member in ("schema", "schemaExtensions", "endpoint")
     )
 
@@ -203,7 +204,10 @@ def _resource_type(
     name = document.get("name") or document.get("id")
     if not isinstance(name, str) or not name:
         raise InvalidValueError("A resource type needs a 'name'.")
-    extensions = tuple(_extension(item, name, schemas) for item in document.get("schemaExtensions") or ())
+    listed = document.get("schemaExtensions") or ()
+    if isinstance(listed, str) or not isinstance(listed, Sequence):
+        raise InvalidValueError(f"Resource type {name}: 'schemaExtensions' is an array.")
+    extensions = tuple(_extension(item, name, schemas) for item in listed)
     if name in types:
         return _extended(types[name], document, extensions)
     endpoint = document.get("endpoint")
@@ -216,7 +220,8 @@ def _resource_type(
 def _extended(
     kind: ResourceType, document: Mapping[str, Json], extensions: tuple[SchemaExtension, ...]
 ) -> ResourceType:
-    if document.get("schema", kind.schema.id).lower() != kind.schema.id.lower():
+    schema = document.get("schema") or kind.schema.id
+    if not isinstance(schema, str) or schema.lower() != kind.schema.id.lower():
         raise InvalidValueError(f"Resource type {kind.name} exists with the schema {kind.schema.id}.")
     kept = {extension.schema.id.lower(): extension for extension in kind.extensions}
     kept |= {extension.schema.id.lower(): extension for extension in extensions}

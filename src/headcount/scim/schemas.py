@@ -105,6 +105,9 @@ class Attribute:
         object.__setattr__(self, "canonical_by_fold", {value.lower(): value for value in self.canonical_values})
         object.__setattr__(self, "is_complex", self.type is Type.COMPLEX)
         object.__setattr__(self, "is_read_only", self.mutability is Mutability.READ_ONLY)
+        if self.mutability is Mutability.WRITE_ONLY:
+            # values shall not be returned, whatever the document says: RFC 7643 §7
+            object.__setattr__(self, "returned", Returned.NEVER)
         object.__setattr__(self, "is_secret", self.returned is Returned.NEVER)
         object.__setattr__(self, "is_text", self.type is Type.STRING and not self.multi_valued)
         reference = self.by_name.get("$ref")
@@ -179,6 +182,7 @@ def schema_from_document(document: Json) -> Schema:
     """Reads a Schema resource; raises InvalidValueError that names the offending member."""
     if not isinstance(document, Mapping):
         raise InvalidValueError("A schema is a JSON object.")
+    document = _assigned(document)
     urn = document.get("id")
     if not isinstance(urn, str) or not _URN_PATTERN.fullmatch(urn):
         raise InvalidValueError("A schema needs an 'id' that is a URI, such as 'urn:example:scim:schemas:Badge'.")
@@ -203,6 +207,7 @@ def _attributes(value: Json, where: str, *, nested: bool) -> tuple[Attribute, ..
 def _attribute(document: Json, where: str, *, nested: bool) -> Attribute:
     if not isinstance(document, Mapping):
         raise InvalidValueError(f"{where}: an attribute is a JSON object.")
+    document = _assigned(document)
     name = document.get("name")
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise InvalidValueError(f"{where}: {name!r} is not an attribute name.")
@@ -224,6 +229,11 @@ def _attribute(document: Json, where: str, *, nested: bool) -> Attribute:
         reference_types=_strings(document.get("referenceTypes", ()), f"{where}: referenceTypes"),
         sub_attributes=_attributes(document.get("subAttributes"), where, nested=True) if kind is Type.COMPLEX else (),
     )
+
+
+def _assigned(document: Mapping[str, Json]) -> dict[str, Json]:
+    """The members that have a value: null is the same as absent (RFC 7643 §2.5)."""
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _member(kind: type[_Choice], value: Json, where: str) -> _Choice:

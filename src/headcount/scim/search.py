@@ -1,7 +1,8 @@
 """Search requests, from a query string or a message (RFC 7644 §3.4.2, §3.4.3; RFC 9865 §2)."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headcount.scim import urns
@@ -25,17 +26,20 @@ class SearchRequest:
     """None for index pagination; empty for the first page of cursor pagination."""
     attributes: tuple[str, ...] = ()
     excluded_attributes: tuple[str, ...] = ()
+    in_url: bool = False
+    """Whether it stands in a URL, which is no place for sensitive values (RFC 7644 §7.5.2)."""
 
 
 def search_from_parameters(parameters: Mapping[str, str]) -> SearchRequest:
     """The search that a query string asks for; unknown parameters are ignored (RFC 7644 §3.4.2)."""
-    return _search(
+    search = _search(
         {name: parameters.get(name) for name in ("filter", "sortBy", "sortOrder", "cursor")},
         _integer(parameters.get("startIndex"), "startIndex"),
         _integer(parameters.get("count"), "count"),
         names_of(parameters.get("attributes")),
         names_of(parameters.get("excludedAttributes")),
     )
+    return replace(search, in_url=True)
 
 
 def search_from_message(body: Json, profile: Profile) -> SearchRequest:
@@ -45,7 +49,8 @@ def search_from_message(body: Json, profile: Profile) -> SearchRequest:
         if body.get(name) is not None and not isinstance(body[name], str):
             raise InvalidSyntaxError(f"'{name}' must be a string.")
     for name in ("startIndex", "count"):
-        if body.get(name) is not None and (not isinstance(body[name], int) or isinstance(body[name], bool)):
+        number = body.get(name)
+        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or abs(number) >= _LIMIT):
             raise InvalidSyntaxError(f"'{name}' must be an integer.")
     return _search(
         body, body.get("startIndex"), body.get("count"), _names(body, "attributes"), _names(body, "excludedAttributes")
@@ -87,6 +92,9 @@ def names_of(text: str | None) -> tuple[str, ...]:
     return tuple(name for name in (part.strip() for part in text.split(",")) if name) if text else ()
 
 
+_LIMIT: Final = 10**18
+"""What an integer stays below, so that it has 64 bits in every database."""
+
 _SORT_ORDERS: Final = {"ascending": False, "descending": True}
 
 
@@ -120,10 +128,9 @@ def _search(
 def _integer(text: str | None, name: str) -> int | None:
     if text is None or text == "":
         return None
-    try:
-        return int(text) if text.isascii() and len(text) < 19 else int("")  # noqa: PLR2004  64 bits
-    except ValueError:
-        raise InvalidValueError(f"'{name}' must be an integer.") from None
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise InvalidValueError(f"'{name}' must be an integer.")
+    return int(text)
 
 
 def _names(body: Mapping[str, Json], member: str) -> tuple[str, ...]:

@@ -4,13 +4,24 @@ What cannot be understood is refused here, also below a `not`: an unknown attrib
 the attribute does not have, a literal of another type (RFC 7644 §3.4.2.2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias, assert_never
 
 from headcount.scim.comparison import comparable
 from headcount.scim.errors import InvalidFilterError
-from headcount.scim.filters.syntax import And, Comparison, Filter, Literal, Not, Operator, Or, Presence, ValuePath
+from headcount.scim.filters.syntax import (
+    And,
+    BareBoolean,
+    Comparison,
+    Filter,
+    Literal,
+    Not,
+    Operator,
+    Or,
+    Presence,
+    ValuePath,
+)
 from headcount.scim.paths import BoundPath, bind_path
 from headcount.scim.profiles import Profile, Toleration
 from headcount.scim.registry import ResourceType
@@ -140,6 +151,22 @@ def unknown_paths(parsed: Filter, resource_type: ResourceType, profile: Profile)
             assert_never(parsed)
 
 
+def named_paths(bound: BoundFilter) -> Iterator[BoundPath]:
+    """The attribute paths that a bound filter looks at, those within brackets with their attribute."""
+    match bound:
+        case BoundComparison(path) | BoundPresence(path):
+            yield path
+        case BoundNot(operand) | BoundValuePath(filter=operand):
+            yield from named_paths(operand)
+        case BoundAnd(operands) | BoundOr(operands):
+            for operand in operands:
+                yield from named_paths(operand)
+        case BoundConstant():
+            return
+        case _:
+            assert_never(bound)
+
+
 def _bind(parsed: Filter, find: _Find, profile: Profile) -> BoundFilter:
     match parsed:
         case Comparison():
@@ -221,7 +248,7 @@ def _literal(path: BoundPath, value: Literal, profile: Profile) -> str | bool | 
         if isinstance(value, bool):
             return value
     elif target.type in _TEXT_TYPES:
-        if isinstance(value, str):
+        if isinstance(value, str) and not isinstance(value, BareBoolean):
             try:
                 text: str = comparable(target, value)
             except ValueError:

@@ -13,11 +13,13 @@ import json
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import isinf
 from typing import Final, NoReturn
 
 from headcount.scim.errors import InvalidFilterError, InvalidPathError
 from headcount.scim.filters.syntax import (
     And,
+    BareBoolean,
     Comparison,
     Filter,
     Literal,
@@ -62,7 +64,7 @@ DEFAULT_LIMITS: Final = FilterLimits()
 
 def parse_filter(text: str, limits: FilterLimits = DEFAULT_LIMITS) -> Filter:
     """The tree of a filter; raises InvalidFilterError that says what was found where."""
-    if len(text) > limits.length or len(text.encode("utf-8", "surrogatepass")) > limits.length:
+    if _is_too_long(text, limits):
         raise InvalidFilterError(f"The filter is longer than {limits.length} bytes.")
     parser = _Parser(text, limits)
     parsed = parser.disjunction(0)
@@ -74,14 +76,13 @@ def parse_filter(text: str, limits: FilterLimits = DEFAULT_LIMITS) -> Filter:
 @lru_cache(maxsize=1024)
 def parse_patch_path(text: str) -> PatchPath:
     """The path of a PATCH operation; raises InvalidPathError, or InvalidFilterError for what is in the brackets."""
-    if len(text) > DEFAULT_LIMITS.length:
+    if _is_too_long(text, DEFAULT_LIMITS):
         raise InvalidPathError(f"The path is longer than {DEFAULT_LIMITS.length} bytes.")
-    bracket = text.find("[")
-    if bracket < 0:
+    path, bracket, _ = text.partition("[")
+    path = path.strip()
+    if not bracket or not _is_path(path):
         return _plain_path(text)
-    path, parser = text[:bracket].strip(), _Parser(text[bracket:], DEFAULT_LIMITS)
-    if not _is_path(path):
-        raise InvalidPathError(f"'{text}' is not a path.")
+    parser = _Parser(text[text.index(bracket) :], DEFAULT_LIMITS)
     value_filter = parser.bracketed(1)
     sub_attribute = None
     if parser.kind == "tail":
@@ -95,12 +96,17 @@ def parse_patch_path(text: str) -> PatchPath:
 def _plain_path(text: str) -> PatchPath:
     if _is_path(text.strip()):
         return PatchPath(text.strip())
-    parts = text.split(None, 1)
-    if len(parts) > 1 and _is_path(parts[0]):
+    try:
         parsed = parse_filter(text)
-        if isinstance(parsed, Comparison):
-            return PatchPath(parsed.path, replace(parsed, path="value"))
+    except InvalidFilterError:
+        parsed = None
+    if isinstance(parsed, Comparison):
+        return PatchPath(parsed.path, replace(parsed, path="value"))
     raise InvalidPathError(f"'{text}' is not a path.")
+
+
+def _is_too_long(text: str, limits: FilterLimits) -> bool:
+    return len(text) > limits.length or len(text.encode("utf-8", "surrogatepass")) > limits.length
 
 
 def _is_path(text: str) -> bool:
@@ -210,11 +216,11 @@ class _Parser:
         if self.kind == "string":
             value: Literal = self._string()
         elif self.kind == "number":
-            value = json.loads(self.text)
+            value = self._number()
         elif self.kind == "word" and self.text in _CONSTANTS:
             value = _CONSTANTS[self.text]
         elif self.kind == "word" and self.text in ("True", "False"):
-            value = self.text  # a string to the schema; profiles that tolerate string booleans take it
+            value = BareBoolean(self.text)
         else:
             self.fail("a string in double quotes, a number, true, false or null")
         self.advance()
@@ -225,6 +231,12 @@ class _Parser:
         if "\0" in text or not _is_unicode(text):
             self.fail("a string of Unicode characters other than NUL")
         return text
+
+    def _number(self) -> int | float:
+        if isinf(float(self.text)):
+            self.fail("a number that a double can hold")
+        number: int | float = json.loads(self.text)
+        return number
 
     def _takes_word(self, word: str) -> bool:
         if self.kind == "word" and self.text.lower() == word:

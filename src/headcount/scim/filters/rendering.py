@@ -3,14 +3,15 @@
 import json
 from typing import assert_never
 
-from headcount.scim.filters.syntax import And, Comparison, Filter, Not, Or, Presence, ValuePath
+from headcount.scim.filters.syntax import And, BareBoolean, Comparison, Filter, Not, Or, Presence, ValuePath
 
 
 def render(parsed: Filter) -> str:
     """The text of a filter, with parentheses only where they are needed."""
     match parsed:
         case Comparison(path, operator, value):
-            return f"{path} {operator.value} {json.dumps(value, ensure_ascii=False)}"
+            literal = value if isinstance(value, BareBoolean) else json.dumps(value, ensure_ascii=False)
+            return f"{path} {operator.value} {literal}"
         case Presence(path):
             return f"{path} pr"
         case Not(operand):

@@ -19,6 +19,12 @@ class Operator(StrEnum):
     LE = "le"
 
 
+class BareBoolean(str):
+    """`True` or `False` without quotes: no JSON, and a boolean where string booleans are tolerated (Entra ID)."""
+
+    __slots__ = ()
+
+
 Literal: TypeAlias = str | bool | int | float | None
 
 

@@ -16,7 +16,7 @@ from headcount.scim.errors import (
 )
 from headcount.scim.filters.grammar import parse_patch_path
 from headcount.scim.filters.syntax import Filter
-from headcount.scim.patch.elements import ElementsPatch
+from headcount.scim.patch.elements import ElementsPatch, is_equal
 from headcount.scim.patch.members import MembershipDelta, MembersPatch
 from headcount.scim.patch.operations import Op, PatchOperation
 from headcount.scim.paths import BoundPath, bind_path, split_urn
@@ -135,7 +135,9 @@ class _Application:
         parsed = parse_patch_path(text)
         bare = self.profile.tolerates(Toleration.BARE_EXTENSION_NAMES)
         path = bind_path(parsed.path, self.kind, bare_extension_names=bare)
-        if path is not None and parsed.sub_attribute is not None and path.sub_attribute is None:
+        if path is not None and parsed.filter is not None and path.sub_attribute is not None:
+            raise InvalidFilterError(f"'{path}' is a sub-attribute; a filter in brackets stands behind the attribute.")
+        if path is not None and parsed.sub_attribute is not None:
             sub_attribute = path.attribute.sub(parsed.sub_attribute)
             path = BoundPath(path.extension, path.attribute, sub_attribute) if sub_attribute else None
         if path is None:
@@ -184,6 +186,10 @@ class _Application:
         self.named.append(str(BoundPath(path.extension, attribute)))
         if attribute.is_read_only or path.target.is_read_only:
             raise MutabilityError(f"'{path}' is read-only.")
+        if value_filter is not None and not attribute.multi_valued:
+            raise InvalidFilterError(f"'{path}' is not multi-valued; a filter in brackets needs one that is.")
+        if op is Op.ADD and value is None:  # null is no value, and adds nothing: RFC 7643 §2.5
+            return
         if path.extension is None and self.kind.keeps_members and attribute.name == "members":
             sub_name = path.sub_attribute.name if path.sub_attribute else None
             if self.members is None:
@@ -193,8 +199,6 @@ class _Application:
             self.secret(op, path, value)
         elif attribute.multi_valued:
             self.elements(op, path, value_filter, value)
-        elif value_filter is not None:
-            raise InvalidFilterError(f"'{path}' is not multi-valued; a filter in brackets needs one that is.")
         else:
             self.singular(op, path, value)
 
@@ -219,11 +223,14 @@ class _Application:
     def singular(self, op: Op, path: BoundPath, value: Json) -> None:
         """A singular attribute, or a sub-attribute of a complex one."""
         holder = self.holder(path)
-        attribute, current = path.attribute, holder.get(path.attribute.name)
-        if path.sub_attribute is not None:
-            changed = self.complex(op, path.attribute, current or {}, {path.sub_attribute.name: value})
+        attribute, sub, current = path.attribute, path.sub_attribute, holder.get(path.attribute.name)
+        present = current if sub is None else (current or {}).get(sub.name)
+        if op is Op.REMOVE and value is not None and not is_equal(path.target, present, value, self.profile):
+            return
+        if sub is not None:
+            changed = self.complex(op, attribute, current or {}, {sub.name: value})
         elif op is Op.REMOVE:
-            changed = current if value is not None and not self.is_same(attribute, current, value) else None
+            changed = None
         elif attribute.is_complex:
             changed = self.merged(op, attribute, current, value)
         else:
@@ -246,25 +253,38 @@ class _Application:
 
     def complex(self, op: Op, attribute: Attribute, current: Mapping[str, Json], value: Mapping[str, Json]) -> Json:
         """A complex value with some sub-attributes set, or unassigned by null."""
-        changed = dict(current)
-        if op is not Op.REMOVE:
-            changed |= canonical_value(attribute, {**current, **_spelled(attribute, value)}, self.profile) or {}
+        named = self.spelled(attribute, value)
+        given = {} if op is Op.REMOVE else {name: item for name, item in named.items() if item not in (None, [])}
+        gone = frozenset[str]() if op is Op.ADD else named.keys() - given.keys()
+        for name in gone & current.keys():
+            if attribute.by_name[name].required:
+                raise MutabilityError(f"'{attribute.name}.{name}' is required.")
+        changed = {name: item for name, item in current.items() if name not in gone}
+        if given:
+            if attribute.is_reference_to_resource and "$ref" in given and "value" not in given:
+                changed.pop("value", None)  # another resource is referred to, by its URI alone
+            changed = canonical_value(attribute, changed | given, self.profile) or {}
+        if op is Op.ADD:
+            changed = {**current, **changed}
+        for name in current:
+            immutable = attribute.by_name[name].mutability is Mutability.IMMUTABLE
+            if immutable and changed.get(name) != current[name]:
+                raise MutabilityError(f"'{attribute.name}.{name}' is immutable and has a value.")
+        return changed or None
+
+    def spelled(self, attribute: Attribute, value: Mapping[str, Json]) -> dict[str, Json]:
+        """The members of a complex value in declared spelling, without those that the attribute does not have."""
+        spelled: dict[str, Json] = {}
         for name, item in value.items():
             sub = attribute.sub(name)
             if sub is None:
                 if self.refuse_unknown:
                     raise InvalidSyntaxError(f"'{name}' is not a sub-attribute of '{attribute.name}'.")
-                continue
-            if op is Op.REMOVE or item is None or item == []:
-                if sub.name in changed and sub.required:
-                    raise MutabilityError(f"'{attribute.name}.{sub.name}' is required.")
-                if op is not Op.ADD:
-                    changed.pop(sub.name, None)
-            if sub.mutability is Mutability.IMMUTABLE and current.get(sub.name, changed.get(sub.name)) != changed.get(
-                sub.name
-            ):
-                raise MutabilityError(f"'{attribute.name}.{sub.name}' is immutable and has a value.")
-        return changed or None
+            elif sub.name in spelled:
+                raise InvalidSyntaxError(f"'{name}' stands more than once.")
+            else:
+                spelled[sub.name] = item
+        return spelled
 
     def guard(self, attribute: Attribute, current: Json, changed: Json) -> None:
         """What is required stays, what is immutable does not change (RFC 7644 §3.5.2.2, RFC 7643 §7)."""
@@ -273,13 +293,6 @@ class _Application:
         if attribute.mutability is Mutability.IMMUTABLE and current is not None and changed != current:
             raise MutabilityError(f"'{attribute.name}' is immutable and has a value.")
 
-    def is_same(self, attribute: Attribute, current: Json, value: Json) -> bool:
-        """Whether the value that a removal names is the one that is there."""
-        try:
-            return bool(canonical_value(attribute, value, self.profile) == current)
-        except InvalidValueError:
-            return False
-
     def holder(self, path: BoundPath) -> dict[str, Json]:
         """The object that holds the attribute, copied so that it can be changed."""
         if path.extension is None:
@@ -287,15 +300,3 @@ class _Application:
         copy = dict(self.resource.get(path.extension) or {})
         self.resource[path.extension] = copy
         return copy
-
-
-def _spelled(attribute: Attribute, value: Mapping[str, Json]) -> dict[str, Json]:
-    """The members in declared spelling, so that they stand in for those that are there."""
-    spelled = {}
-    for name, item in value.items():
-        sub = attribute.sub(name)
-        if sub is not None:
-            if sub.name in spelled:
-                raise InvalidSyntaxError(f"'{name}' stands more than once.")
-            spelled[sub.name] = item
-    return spelled

@@ -1,9 +1,10 @@
 """PATCH on a multi-valued attribute: elements appended, replaced and removed (RFC 7644 §3.5.2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from headcount.scim.comparison import comparable
+from headcount.scim.comparison import comparable_value
 from headcount.scim.errors import InvalidValueError, MutabilityError, NoTargetError
 from headcount.scim.filters.binding import bind_element_filter
 from headcount.scim.filters.evaluation import element_matches
@@ -12,7 +13,9 @@ from headcount.scim.patch.operations import Op
 from headcount.scim.paths import BoundPath
 from headcount.scim.profiles import Profile, Toleration
 from headcount.scim.schemas import Attribute, Json, Mutability
-from headcount.scim.values import canonical_element, canonical_value, check_primary, is_same_element
+from headcount.scim.values import canonical_element, canonical_value, check_primary, is_same_element, without_duplicates
+
+_Read: TypeAlias = Callable[[Attribute, Json, Profile], Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class ElementsPatch:
             return self._remove(matching, value)
         if not matching:
             return self._missed(value_filter, value)
-        return self._edit(op, matching, value)
+        return without_duplicates(self._edit(op, matching, value))
 
     @property
     def _attribute(self) -> Attribute:
@@ -68,11 +71,14 @@ class ElementsPatch:
         elements = list(self.before)
         changed: list[int] = []
         for element in new:
+            if element in elements:
+                continue
             place = next((index for index, old in enumerate(elements) if self._is_twin(old, element)), None)
             if place is None:
                 changed.append(len(elements))
                 elements.append(element)
             elif self._attribute.is_complex and {**elements[place], **element} != elements[place]:
+                self._check_immutable(elements[place], {**elements[place], **element})
                 changed.append(place)
                 elements[place] = {**elements[place], **element}
         return self._with_one_primary(elements, changed)
@@ -116,27 +122,26 @@ class ElementsPatch:
                 rest = {name: item for name, item in element.items() if name != sub.name}
                 if rest:
                     elements.append(rest)
-        return elements
+        return without_duplicates(elements)
 
     def _names(self, element: Json, value: Json) -> bool:
         """Whether the value of a removal is in the element that the path leads to."""
-        if self.path.sub_attribute is not None:
-            return bool(element.get(self.path.sub_attribute.name) == value)
+        sub = self.path.sub_attribute
+        if sub is not None:
+            return is_equal(sub, element.get(sub.name), value, self.profile)
         return any(self._is_named(element, item) for item in (value if isinstance(value, list) else [value]))
 
     def _is_named(self, element: Json, item: Json) -> bool:
         """Whether a listed value is this element: everything that the list says of it holds."""
         if not self._attribute.is_complex:
-            return isinstance(item, type(element)) and comparable(self._attribute, item) == comparable(
-                self._attribute, element
-            )
+            return is_equal(self._attribute, element, item, self.profile, canonical_element)
         if isinstance(item, str):
             item = {"value": item}
         if not isinstance(item, Mapping):
             return False
         named = [(self._attribute.sub(name), value) for name, value in item.items()]
         facts = [(sub, value) for sub, value in named if sub and not sub.is_read_only and value is not None]
-        return bool(facts) and all(_is_equal(sub, element.get(sub.name), value, self.profile) for sub, value in facts)
+        return bool(facts) and all(is_equal(sub, element.get(sub.name), value, self.profile) for sub, value in facts)
 
     def _missed(self, value_filter: Filter | None, value: Json) -> list[Json]:
         """Nothing matches: an error, or by toleration an element that the filter describes (Entra ID, E8097)."""
@@ -147,13 +152,13 @@ class ElementsPatch:
         if seed is None:
             raise NoTargetError(f"'{self.path}': nothing matches the filter.")
         sub = self.path.sub_attribute
-        if value is None:
+        if value is None or value == []:
             return list(self.before)
         if sub is not None:
-            seed[sub.name] = canonical_value(sub, value, self.profile, f"{self._attribute.name}.")
+            seed[sub.name] = value
         else:
             seed |= self._one_element(value)
-        return self._with_one_primary([*self.before, seed], [len(self.before)])
+        return self._append(self._canonical_elements(seed))
 
     def _seed(self, value_filter: Filter) -> dict[str, Json] | None:
         """What a plain conjunction of `eq` says of an element; None for any other filter."""
@@ -213,13 +218,14 @@ class ElementsPatch:
             raise MutabilityError(f"{where} is immutable and has a value.")
 
 
-def _is_equal(sub: Attribute, present: Json, listed: Json, profile: Profile) -> bool:
-    if sub.multi_valued:
-        return bool(present == listed)
+def is_equal(
+    attribute: Attribute, present: Json, listed: Json, profile: Profile, read: _Read = canonical_value
+) -> bool:
+    """Whether a value that a removal lists is the one that is there, compared as the attribute is."""
     try:
-        canonical = canonical_value(sub, listed, profile)
+        canonical = read(attribute, listed, profile)
     except InvalidValueError:
         return False
     if present is None or canonical is None:
         return present is canonical
-    return bool(comparable(sub, present) == comparable(sub, canonical))
+    return bool(comparable_value(attribute, present) == comparable_value(attribute, canonical))

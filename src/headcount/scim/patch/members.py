@@ -95,11 +95,17 @@ class MembersPatch:
             self.delta.remove(named if value is None else set(named) & set(self._ids(value)))
             return
         matching = list(self._matching(value_filter))
-        if op is not Op.REMOVE and not matching:
+        if op is Op.REMOVE:
+            self.delta.remove(matching if value is None else set(matching) & set(self._ids(value)))
+            return
+        if not matching:
             raise NoTargetError("'members': nobody matches the filter.")
-        self.delta.remove(matching)
-        if op is not Op.REMOVE:
-            self.delta.add(self._ids(value))
+        ids = self._ids(value)
+        if op is Op.REPLACE:
+            self.delta.remove(matching)
+            self.delta.add(ids)
+        elif set(ids) - set(matching):
+            raise MutabilityError("'members.value' is immutable; add and remove members instead.")
 
     def _matching(self, value_filter: Filter) -> Iterator[str]:
         if self.known is None:
