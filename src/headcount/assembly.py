@@ -14,9 +14,10 @@ from headcount.http.application import Application, Serving
 from headcount.http.gate import Gate
 from headcount.http.logs import AccessLog, configure_logs
 from headcount.http.protocol import BoundedProtocol
+from headcount.http.requests import RequestIds
 from headcount.http.scim import ScimEndpoints
 from headcount.sealing import Seal
-from headcount.settings import Settings
+from headcount.settings import Settings, SettingsError
 from headcount.store.interface import Store
 from headcount.store.sqlite.store import SqliteStore
 
@@ -40,12 +41,29 @@ async def open_installation(settings: Settings, *, upgrade: bool = False) -> Asy
 
     Raises OutdatedSchemaError when the database does not fit this version.
     """
-    store = SqliteStore(settings.database_path, search_budget=settings.search_budget, upgrade=upgrade)
+    store = store_of(settings, upgrade=upgrade)
     await store.open()
     try:
         yield await _installation(settings, store)
     finally:
         await store.close()
+
+
+def store_of(settings: Settings, *, upgrade: bool = False) -> Store:
+    """The store that the settings name, not open yet; raises SettingsError when its driver is not installed."""
+    if settings.is_sqlite:
+        return SqliteStore(settings.database_path, search_budget=settings.search_budget, upgrade=upgrade)
+    try:
+        from headcount.store.postgresql.store import PostgresqlStore  # noqa: PLC0415  an extra
+    except ImportError as error:
+        raise SettingsError("PostgreSQL needs an extra: pip install 'headcount[postgresql]'") from error
+    return PostgresqlStore(
+        settings.database,
+        connections=settings.database_connections,
+        pooler=settings.database_pooler == "transaction",
+        search_budget=settings.search_budget,
+        upgrade=upgrade,
+    )
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -65,13 +83,14 @@ def create_application(settings: Settings) -> Application:
         cursors = Cursors(Seal(installation.key, "cursor"), limits.cursor_timeout)
         gate = Gate(installation.store, installation.tenants, installation.tokens, cursors, settings.public_url)
         log = AccessLog(settings.log_format, enabled=settings.log_level in ("debug", "info"))
-        scim = ScimEndpoints(gate, limits, settings.public_url, log, body_deadline=settings.body_deadline)
+        ids = RequestIds()
+        scim = ScimEndpoints(gate, limits, settings.public_url, log, ids, body_deadline=settings.body_deadline)
 
         async def stop() -> None:
             log.flush()
             await stack.aclose()
 
-        return Serving(scim, installation.store, stop)
+        return Serving(scim, installation.store, log, ids, stop)
 
     return Application(start)
 

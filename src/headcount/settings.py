@@ -3,6 +3,7 @@
 Each field has an environment variable, `HEADCOUNT_` and its name in upper case.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 PREFIX: Final = "HEADCOUNT_"
 KEY_BYTES: Final = 32
 _SQLITE: Final = "sqlite:///"
+_POSTGRESQL: Final = ("postgresql://", "postgres://")
 
 
 class SettingsError(Exception):
@@ -27,7 +29,14 @@ def _setting(default: Any, help_text: str) -> Any:  # the dataclass gives the ty
 class Settings:
     """How an installation runs."""
 
-    database: str = _setting("sqlite:///headcount.db", "Where the data is: sqlite:///relative or sqlite:////absolute.")
+    database: str = _setting(
+        "sqlite:///headcount.db",
+        "Where the data is: sqlite:///relative, sqlite:////absolute, or postgresql://user:password@host/database.",
+    )
+    database_connections: int = _setting(8, "Connections to PostgreSQL that a process opens at most.")
+    database_pooler: str = _setting(
+        "none", "transaction where a pooler in transaction mode, such as PgBouncer, stands in front of PostgreSQL."
+    )
     public_url: str = _setting("http://127.0.0.1:8000", "The URL that clients use; makes meta.location.")
     installation_key_file: str = _setting(
         "", "A file with 32 bytes, raw or hexadecimal, in place of the key in the database."
@@ -48,6 +57,10 @@ class Settings:
     filter_bytes: int = _setting(8 * 1024, "Bytes in a filter.")
     filter_depth: int = _setting(32, "Levels of parentheses and brackets in a filter.")
     filter_terms: int = _setting(200, "Comparisons in a filter.")
+    projection_names: int = _setting(200, "Names in attributes or excludedAttributes.")
+    sensitive_attributes: str = _setting(
+        "", "Attribute paths, separated by commas, that a filter or sortBy in a URL must not name."
+    )
     default_page_size: int = _setting(100, "Resources in a page without a count.")
     max_page_size: int = _setting(1_000, "Resources in a page at most.")
     cursor_timeout: int = _setting(3_600, "Seconds that a cursor stays valid.")
@@ -66,6 +79,8 @@ class Settings:
             if text is not None and text != "":
                 values[item.name] = _read(item.name, text, item.default)
         values |= {name: value for name, value in overrides.items() if value is not None}
+        if "public_url" in values:
+            values["public_url"] = values["public_url"].rstrip("/")
         settings = cls(**values)
         settings._check()
         return settings
@@ -73,6 +88,11 @@ class Settings:
     def with_bound(self, url: str) -> "Settings":
         """With the public URL that the server was bound to, unless one was set."""
         return replace(self, public_url=url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the data is in a SQLite file; otherwise it is in a PostgreSQL."""
+        return self.database.startswith(_SQLITE)
 
     @property
     def database_path(self) -> Path:
@@ -97,33 +117,49 @@ class Settings:
         return content
 
     def _check(self) -> None:
-        scheme = self.database.split(":", 1)[0]
-        if scheme in ("postgresql", "postgres"):
-            raise SettingsError(
-                f"{PREFIX}DATABASE: this version keeps its data in SQLite; "
-                "PostgreSQL comes in a later one, with the extra headcount[postgresql]"
-            )
-        if not self.database.startswith(_SQLITE) or len(self.database) == len(_SQLITE):
-            raise SettingsError(f"{PREFIX}DATABASE must be a URL such as sqlite:///headcount.db, not {self.database!r}")
-        url = urlsplit(self.public_url)
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+        self._check_database()
+        if not _is_public_url(self.public_url):
             raise SettingsError(
                 f"{PREFIX}PUBLIC_URL must be a URL such as https://scim.example.com, not {self.public_url!r}"
             )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise SettingsError(f"{PREFIX}{name.upper()} must be one of {', '.join(choices)}")
-        for name in _POSITIVE:
-            if getattr(self, name) <= 0:
-                raise SettingsError(f"{PREFIX}{name.upper()} must be greater than 0")
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if not (0 < value < math.inf or (value == 0 and name in _ZERO_TOO)):
+                bound = "0 or greater" if name in _ZERO_TOO else "greater than 0"
+                raise SettingsError(f"{PREFIX}{name.upper()} must be {bound}")
+        if self.default_page_size > self.max_page_size:
+            raise SettingsError(f"{PREFIX}DEFAULT_PAGE_SIZE must not be greater than {PREFIX}MAX_PAGE_SIZE")
+
+    def _check_database(self) -> None:
+        file = self.database.removeprefix(_SQLITE)
+        if self.is_sqlite and file and file != ":memory:" and "?" not in file:
+            return
+        if not self.database.startswith(_POSTGRESQL):
+            raise SettingsError(
+                f"{PREFIX}DATABASE must be a URL such as sqlite:///headcount.db or postgresql://localhost/headcount"
+            )
 
 
-_CHOICES: Final = {"log_format": ("text", "json"), "log_level": ("debug", "info", "warning", "error")}
-_POSITIVE: Final = tuple(
-    item.name
-    for item in fields(Settings)
-    if isinstance(item.default, int | float) and item.name not in ("connections_per_address", "patched_members")
-)
+_CHOICES: Final = {
+    "database_pooler": ("none", "transaction"),
+    "log_format": ("text", "json"),
+    "log_level": ("debug", "info", "warning", "error"),
+}
+_NUMBERS: Final = tuple(item.name for item in fields(Settings) if isinstance(item.default, int | float))
+_ZERO_TOO: Final = ("connections_per_address", "patched_members")
+
+
+def _is_public_url(text: str) -> bool:
+    """Whether the URLs of resources can begin with the text."""
+    try:
+        url = urlsplit(text)
+        has_host = bool(url.hostname) and url.port != 0
+    except ValueError:  # brackets or a port that are none
+        return False
+    return url.scheme in ("http", "https") and has_host and text.isprintable() and not set(text) & set(" ?#@")
 
 
 def _read(name: str, text: str, default: Any) -> Any:

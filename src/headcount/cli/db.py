@@ -1,51 +1,38 @@
 """`headcount db`: the database's schema, and backups."""
 
-from contextlib import closing
+import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from headcount.cli.output import AsJson, Database, show, show_table
+from headcount.assembly import store_of
+from headcount.cli.output import AsJson, Database, UsageError, show, show_table
 from headcount.settings import Settings
 from headcount.store.interface import StoreError
 from headcount.store.sqlite import database as sqlite
 
 db = typer.Typer(no_args_is_help=True, help="Migrate, inspect and back up the database.")
 
-_COLUMNS = {"number": "NUMBER", "name": "NAME", "state": "STATE"}
+_COLUMNS = {"migration": "MIGRATION", "state": "STATE"}
 
 
 @db.command("migrate")
 def migrate(database: Database = None, as_json: AsJson = False) -> None:
     """Bring the database's schema up to date, under a lock. Safe to run again."""
-    path = Settings.from_environment(database=database).database_path
-    with closing(sqlite.connect(path)) as connection:
-        applied = sqlite.migrate(connection, upgrade=True)
-    names = [f"{migration.number:04} {migration.name}" for migration in applied]
+    applied = asyncio.run(store_of(Settings.from_environment(database=database)).migrate())
     show(
-        {"applied": names},
+        {"applied": list(applied)},
         as_json=as_json,
-        sentence="\n".join(f"Applied {name}." for name in names) or "The database is up to date.",
+        sentence="\n".join(f"Applied {name}." for name in applied) or "The database is up to date.",
     )
 
 
 @db.command("status")
 def status(database: Database = None, as_json: AsJson = False) -> None:
     """Show which migrations are applied and which are due."""
-    path = Settings.from_environment(database=database).database_path
-    if not path.exists():
-        raise StoreError(f"there is no database {path}; 'headcount db migrate' creates it")
-    with closing(sqlite.connect(path, read_only=True)) as connection:
-        found = sqlite.state(connection)
-    rows = [
-        {
-            "number": migration.number,
-            "name": migration.name,
-            "state": "applied" if migration.number in found.applied else "due",
-        }
-        for migration in sqlite.migrations()
-    ]
+    found = asyncio.run(store_of(Settings.from_environment(database=database)).migrations())
+    rows = [{"migration": label, "state": "applied" if applied else "due"} for label, applied in found.items()]
     show_table(rows, _COLUMNS, as_json=as_json, none="")
 
 
@@ -59,7 +46,10 @@ def backup(
 
     To restore, stop the servers and put the file in place of the database.
     """
-    path = Settings.from_environment(database=database).database_path
+    settings = Settings.from_environment(database=database)
+    if not settings.is_sqlite:
+        raise UsageError("a PostgreSQL is backed up with its own tools: pg_dump, or pg_basebackup with archived WAL")
+    path = settings.database_path
     if not path.exists():
         raise StoreError(f"there is no database {path}")
     sqlite.back_up(path, destination)

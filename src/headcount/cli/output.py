@@ -4,11 +4,12 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from headcount.http.server import ServerError
 from headcount.scim.errors import ScimError
@@ -24,7 +25,7 @@ Database = Annotated[
         "--database",
         metavar="URL",
         envvar="HEADCOUNT_DATABASE",
-        help="Where the data is: sqlite:///file.db. Default: sqlite:///headcount.db.",
+        help="Where the data is: sqlite:///file.db or postgresql://host/database. Default: sqlite:///headcount.db.",
         show_default=False,
     ),
 ]
@@ -37,16 +38,35 @@ class UsageError(Exception):
 
 @contextmanager
 def reporting_errors() -> Iterator[None]:
-    """Says what went wrong in one line, as `{"error": …}` where `--json` was given, and ends with exit code 1."""
+    """Says what went wrong in one line, as `{"error": …}` where `--json` was given.
+
+    The exit code is 2 for a wrong call, as for the options that the command line knows itself, else 1.
+    """
     try:
         yield
-    except (ScimError, StoreError, SettingsError, ServerError, UsageError) as error:
-        message = error.detail if isinstance(error, ScimError) else str(error)
-        if "--json" in sys.argv:
-            print(json.dumps({"error": message}), file=sys.stderr)  # noqa: T201
-        else:
-            Console(stderr=True, highlight=False).print(f"[red]error:[/red] {_escaped(message)}", soft_wrap=True)
-        raise SystemExit(1) from None
+    except typer.Abort:
+        _report("nothing was done", 1)
+    except typer.TyperException as error:
+        _report(error.format_message(), error.exit_code)
+    except UsageError as error:
+        _report(str(error), 2)
+    except (ScimError, StoreError, SettingsError, ServerError) as error:
+        _report(str(error), 1)
+
+
+def wants_json() -> bool:
+    """Whether a script called; then errors of the command line itself are JSON as well."""
+    return "--json" in sys.argv
+
+
+def _report(message: str, exit_code: int) -> NoReturn:
+    message = " ".join(message.split())
+    if wants_json():
+        print(json.dumps({"error": message}), file=sys.stderr)  # noqa: T201
+    else:
+        line = Text.assemble(("error: ", "red"), message)
+        Console(stderr=True, highlight=False).print(line, soft_wrap=True)
+    raise SystemExit(exit_code) from None
 
 
 def show(value: Any, *, as_json: bool, sentence: str = "") -> None:
@@ -69,17 +89,14 @@ def show_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *,
     for heading in columns.values():
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(_escaped(_cell(row.get(name))) for name in columns))
+        table.add_row(*(Text(cell_of(row.get(name))) for name in columns))
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
-def _cell(value: Any) -> str:
+def cell_of(value: Any) -> str:
+    """A value as people read it in a table."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return "" if value is None else str(value)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

@@ -1,20 +1,23 @@
 """`headcount serve` and `headcount quickstart`: the server."""
 
 import os
+import signal
 from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
+import structlog
 import typer
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from headcount.assembly import Installation, create_application
 from headcount.cli.output import AsJson, Database, show
-from headcount.cli.running import with_installation
-from headcount.http.server import Binding, bind, configuration
+from headcount.cli.running import Action, with_settings
+from headcount.http.logs import configure_logs
+from headcount.http.server import Binding, ServerError, bind, configuration
 from headcount.settings import PREFIX, Settings
 
 QUICKSTART_TENANT: Final = "acme"
@@ -45,7 +48,7 @@ def serve(
     """
     binding = Binding(host, port, tls_cert, tls_key, behind_proxy)
     settings = Settings.from_environment(database=database, workers=workers, log_format=log_format)
-    run(binding, settings, as_json=as_json)
+    run(binding, settings, _nothing, as_json=as_json)
 
 
 def quickstart(
@@ -62,22 +65,29 @@ def quickstart(
     """
     binding = Binding(host, port)
     settings = Settings.from_environment(database=database, log_format=log_format)
-    binding.check()
-    token_file = settings.database_path.with_name(settings.database_path.name + ".token")
-    token = with_installation(database, lambda installation: _ready_token(installation, token_file))
-    run(binding, settings, token=token, as_json=as_json)
+    database_file = settings.database_path if settings.is_sqlite else Path("headcount")
+    token_file = database_file.with_name(database_file.name + ".token")
+    run(binding, settings, lambda installation: _ready_token(installation, token_file), as_json=as_json)
 
 
-def run(binding: Binding, settings: Settings, *, token: str | None = None, as_json: bool) -> None:
-    """Serves until told to stop."""
+def run(binding: Binding, settings: Settings, prepare: Action[str | None], *, as_json: bool) -> None:
+    """Serves until told to stop. What stands in the way is said first: nothing is announced that does not work.
+
+    `prepare` gives the token to print, if there is one.
+    """
     binding.check()
     settings = _resolved(settings)
     config = configuration("headcount.assembly:application", binding, settings)
     listening = bind(config)
     bound = replace(binding, port=listening.getsockname()[1])
+    configure_logs(settings.log_format, settings.log_level)
     if not os.environ.get(f"{PREFIX}PUBLIC_URL"):
         settings = settings.with_bound(bound.url)
+        if binding.behind_proxy:
+            structlog.get_logger().warning(f"{PREFIX}PUBLIC_URL is not set; clients are told {bound.url}")
+    token = with_settings(settings, prepare, upgrade=True)
     _announce(settings, bound, token, as_json=as_json)
+    signal.signal(signal.SIGTERM, _stop)
     if settings.workers > 1:
         os.environ |= {PREFIX + item.name.upper(): str(getattr(settings, item.name)) for item in fields(settings)}
         Multiprocess(config, sockets=[listening]).run()
@@ -87,8 +97,19 @@ def run(binding: Binding, settings: Settings, *, token: str | None = None, as_js
             uvicorn.Server(config).run(sockets=[listening])
 
 
+def _stop(_signal: int, _frame: object) -> NoReturn:
+    """Ends with exit code 0; the server raises the signal again once it has stopped."""
+    raise SystemExit(0)
+
+
+async def _nothing(_installation: Installation) -> None:
+    """There is nothing to prepare."""
+
+
 def _resolved(settings: Settings) -> Settings:
     """With an absolute database path, which processes that start elsewhere find too."""
+    if not settings.is_sqlite:
+        return settings
     return replace(settings, database=f"sqlite:///{settings.database_path.absolute()}")
 
 
@@ -108,14 +129,20 @@ async def _ready_token(installation: Installation, file: Path) -> str:
 
 
 def _kept_token(file: Path) -> str:
-    return file.read_text("utf-8").strip() if file.exists() else ""
+    try:
+        return file.read_text("utf-8").strip()
+    except (OSError, ValueError):  # missing, or no token
+        return ""
 
 
 def _keep_token(file: Path, token: str) -> None:
     """Readable by its owner alone from the moment it exists."""
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as out:
-        out.write(token + "\n")
+    try:
+        file.unlink(missing_ok=True)
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as out:
+            out.write(token + "\n")
+    except OSError as error:
+        raise ServerError(f"cannot keep the token in {file}: {error.strerror}") from error
 
 
 def _announce(settings: Settings, bound: Binding, token: str | None, *, as_json: bool) -> None:

@@ -305,6 +305,14 @@ class Store(Protocol):
         """The part of the tenant with that name."""
         ...
 
+    async def migrate(self) -> Sequence[str]:
+        """Brings the schema up to date, under a lock, before `open`; gives the migrations that were applied."""
+        ...
+
+    async def migrations(self) -> Mapping[str, bool]:
+        """All migrations of this version, and whether each is applied; changes nothing."""
+        ...
+
     async def open(self) -> None:
         """Connects; raises OutdatedSchemaError when migrations are due."""
         ...

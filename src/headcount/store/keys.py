@@ -5,6 +5,7 @@ from typing import Final
 
 from headcount.scim import urns
 from headcount.scim.comparison import comparable
+from headcount.scim.errors import InvalidValueError
 from headcount.scim.folding import fold
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json, Schema, Uniqueness
@@ -24,13 +25,16 @@ PROMOTED: Final[Mapping[str, Mapping[str, str]]] = {
 INDEXED_VALUES: Final[Mapping[str, tuple[str, ...]]] = {urns.USER: ("emails.value",)}
 """By base schema: paths of multi-valued attributes whose values have rows of their own."""
 
+MOST_KEY_BYTES: Final = 2_000
+"""Of UTF-8 in a folded value that resources are found by: every index of every database holds that much."""
+
 _NAMES: Final = ("displayName", "name", "userName")
 
 
 def keys_of(resource: Mapping[str, Json], resource_type: ResourceType) -> Keys:
-    """The keys of a canonical resource."""
+    """The keys of a canonical resource; raises InvalidValueError for a value too long to be found by."""
     columns = {
-        column: comparable(resource_type.attributes[name], resource[name])
+        column: _bounded(name, comparable(resource_type.attributes[name], resource[name]))
         for name, column in PROMOTED.get(resource_type.schema.id, {}).items()
         if name in resource
     }
@@ -38,7 +42,7 @@ def keys_of(resource: Mapping[str, Json], resource_type: ResourceType) -> Keys:
     manager = resource.get(urns.ENTERPRISE_USER, {}).get("manager") if resource_type.derives_groups else None
     return Keys(
         **columns,
-        external_id=resource.get("externalId"),
+        external_id=_bounded("externalId", resource.get("externalId")),
         manager=manager.get("value") if manager else None,
         label=label,
         folded_label=fold(label),
@@ -60,6 +64,12 @@ def is_unique(schema: Schema, attribute: Attribute) -> bool:
     return PROMOTED.get(schema.id, {}).get(attribute.name) != "user_name"
 
 
+def _bounded(name: str, value: Json) -> Json:
+    if isinstance(value, str) and len(value) * 4 > MOST_KEY_BYTES and len(value.encode()) > MOST_KEY_BYTES:
+        raise InvalidValueError(f"'{name}' is longer than {MOST_KEY_BYTES} bytes, too long to be found by.")
+    return value
+
+
 def _label(resource: Mapping[str, Json]) -> str:
     """What people call the resource: a name to display, else what identifies it."""
     for name in _NAMES:
@@ -79,7 +89,8 @@ def _unique(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterat
         if sub_attribute is not None:
             value, target = (value or {}).get(sub_attribute.name), sub_attribute
         if value is not None and is_unique(schema, target):
-            yield unique_key(schema, attribute, sub_attribute), str(comparable(target, value))
+            key = unique_key(schema, attribute, sub_attribute)
+            yield key, _bounded(key, str(comparable(target, value)))
 
 
 def _values(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterator[tuple[str, int, str]]:
@@ -89,4 +100,4 @@ def _values(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterat
         for number, element in enumerate(resource.get(name, ())):
             value = element.get(sub_name)
             if value is not None:
-                yield path, number, comparable(sub_attribute, value)
+                yield path, number, _bounded(path, comparable(sub_attribute, value))

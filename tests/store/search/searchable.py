@@ -108,11 +108,12 @@ class Directory:
         connection = sqlite3.connect(":memory:", isolation_level=None)
         database.migrate(connection, upgrade=True)
         for tenant, prefix in ((TENANT, ""), ("other", "x")):
-            for create in self._creates(prefix):
+            for create in self.creates(prefix):
                 writes.carry_out(connection, tenant, create)
         return connection
 
-    def _creates(self, prefix: str) -> Iterable[Create]:
+    def creates(self, prefix: str = "") -> Iterable[Create]:
+        """The writes that make the directory, in an order in which every member is known."""
         order = sorted(self.resources, key=lambda key: (key in self.members, self._depth(key)))
         for resource_id in order:
             kind, plain = self.resources[resource_id]

@@ -45,36 +45,36 @@ _FILTERS = (None, 'displayName pr or userName co "0"', "not (externalId pr)", 'm
 
 
 @st.composite
-def _sorted(draw: st.DrawFn) -> tuple[Directory, Query]:
+def sorted_searches(draw: st.DrawFn) -> tuple[Directory, Query]:
     kinds, path = draw(_orders)
     options = {"descending": draw(st.booleans()), "limit": draw(st.integers(1, 5))}
     parsed = draw(st.sampled_from(_FILTERS)) if len(kinds) > 1 else None
     return draw(directories()), query_of(parsed, kinds, draw(st.sampled_from([path, path, path, None])), **options)
 
 
-def _at(query: Query, **options: object) -> Query:
+def at(query: Query, **options: object) -> Query:
     given_options = {"limit": query.limit, "descending": query.descending, "base_url": query.base_url, **options}
     return Query(query.targets, **given_options)
 
 
 @_SETTINGS
-@given(_sorted())
+@given(sorted_searches())
 def test_results_are_in_order_of_the_sort_value_with_missing_ones_last_then_of_the_id(
     case: tuple[Directory, Query],
 ) -> None:
     directory, query = case
     connection = directory.connection()
-    assert ids(connection, _at(query, limit=100)) == expected(directory, query)
+    assert ids(connection, at(query, limit=100)) == expected(directory, query)
     connection.close()
 
 
 @_SETTINGS
-@given(_sorted())
+@given(sorted_searches())
 def test_a_walk_by_positions_gives_every_resource_exactly_once_and_in_order(case: tuple[Directory, Query]) -> None:
     directory, query = case
     connection, seen, position = directory.connection(), [], None
     while True:
-        page = search(connection, TENANT, _at(query, **after(position)))
+        page = search(connection, TENANT, at(query, **after(position)))
         seen += [row.id for row in page.resources]
         assert page.total is None
         if page.last is None:
@@ -87,13 +87,13 @@ def test_a_walk_by_positions_gives_every_resource_exactly_once_and_in_order(case
 
 
 @_SETTINGS
-@given(_sorted(), st.integers(0, 12))
+@given(sorted_searches(), st.integers(0, 12))
 def test_an_offset_skips_that_many_resources_and_the_total_counts_all_of_them(
     case: tuple[Directory, Query], offset: int
 ) -> None:
     directory, query = case
     connection, whole = directory.connection(), expected(directory, query)
-    page = search(connection, TENANT, _at(query, offset=offset))
+    page = search(connection, TENANT, at(query, offset=offset))
     assert [row.id for row in page.resources] == whole[offset : offset + query.limit]
     assert page.total == len(whole)
     assert (page.last is not None) is (offset + query.limit < len(whole))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from headcount.scim.paths import BoundPath
 from headcount.scim.schemas import Type
 from headcount.store.interface import Position
+from headcount.store.search.dialect import Dialect
 from headcount.store.search.relations import Layout
 from headcount.store.search.sql import Sql
 
@@ -21,6 +22,11 @@ class SortKey:
     kind: Type
     is_total: bool
     """Whether the values are unique and never missing, so that they order by themselves."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are strings; others are numbers, or true and false."""
+        return self.kind not in (Type.BOOLEAN, Type.INTEGER, Type.DECIMAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +84,28 @@ def whole_order(key: SortKey | None, *, descending: bool) -> Stretch:
     return Stretch(None, f"s {direction} NULLS {'FIRST' if descending else 'LAST'}, r.id {direction}")
 
 
-def behind(position: Position, key: SortKey | None, *, descending: bool) -> list[Stretch]:
+def behind(position: Position, key: SortKey | None, dialect: Dialect, *, descending: bool) -> list[Stretch]:
     """What comes behind a position, in order. A type without a sort key has no value for it."""
     sign, direction = ("<", "DESC") if descending else (">", "ASC")
     by_id = Sql(f"r.id {sign} ?", (position.id,))
     if key is None:
-        missing = Stretch(by_id if position.value is None else None, f"r.id {direction}")
-        return [] if descending and position.value is not None else [missing]
-    if key.is_total and position.value is not None:
-        return [Stretch(key.expression + Sql(f" {sign} ?", (position.value,)), f"s {direction}")]
+        return (
+            []
+            if descending and position.value is not None
+            else [Stretch(by_id if position.value is None else None, f"r.id {direction}")]
+        )
     order = f"s {direction}, r.id {direction}"
     is_missing = key.expression + " IS NULL"
+    missing = Stretch(is_missing, f"r.id {direction}")
+    whole = Stretch(key.expression + " IS NOT NULL", order)
     if position.value is None:
-        missing = Stretch(is_missing + " AND " + by_id, f"r.id {direction}")
-        return [missing, Stretch(key.expression + " IS NOT NULL", order)] if descending else [missing]
-    further = "(" + key.expression + Sql(f", r.id) {sign} (?, ?)", (position.value, position.id))
-    valued = Stretch(further, order)
-    return [valued] if descending else [valued, Stretch(is_missing, f"r.id {direction}")]
+        rest = Stretch(is_missing + " AND " + by_id, f"r.id {direction}")
+        return [rest, whole] if descending else [rest]
+    if isinstance(position.value, str) is not key.is_text:  # numbers come before texts
+        valued = [whole] if key.is_text is not descending else []
+        return valued if descending else [*valued, missing]
+    value = dialect.parameter(position.value, key.kind)
+    if key.is_total:
+        return [Stretch(key.expression + Sql(f" {sign} ?", (value,)), f"s {direction}")]
+    further = "(" + key.expression + Sql(f", r.id) {sign} (?, ?)", (value, position.id))
+    return [Stretch(further, order)] if descending else [Stretch(further, order), missing]

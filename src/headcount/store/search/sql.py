@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Parameter: TypeAlias = str | int | float | bool | Decimal | Sequence[str] | None
+
+
+_LAST: Final = 0x10FFFF
+_SURROGATES: Final = (0xD800, 0xE000)
 
 
 class Sql:
@@ -32,3 +36,23 @@ def joined(separator: str, pieces: Iterable[Sql]) -> Sql:
         separator.join(piece.text for piece in pieces),
         tuple(parameter for piece in pieces for parameter in piece.parameters),
     )
+
+
+def prefix_range(expression: Sql, text: str) -> Sql:
+    """Whether a string begins with the text, as a range in code point order, which an ordinary index serves."""
+    following = _following(text)
+    if following is None:
+        return expression + Sql(" >= ?", (text,))
+    return "(" + expression + Sql(" >= ? AND ", (text,)) + expression + Sql(" < ?)", (following,))
+
+
+def _following(prefix: str) -> str | None:
+    """The least string that is greater than every string with the prefix; None if there is none."""
+    for index in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[index])
+        if code < _LAST:
+            following = code + 1
+            if _SURROGATES[0] <= following < _SURROGATES[1]:
+                following = _SURROGATES[1]
+            return prefix[:index] + chr(following)
+    return None

@@ -23,6 +23,14 @@ Row = tuple[Any, str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Ordered:
+    """A statement that picks rows, and the ORDER BY clause that goes with it."""
+
+    statement: Sql
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
 class Picking:
     """The search of one resource type."""
 
@@ -31,18 +39,18 @@ class Picking:
     key: SortKey | None
     dialect: Dialect
 
-    def statements(self, query: Query) -> Iterator[Sql]:
+    def stretches(self, query: Query) -> Iterator[Ordered]:
         """The statements to run one after the other, `limited`, until there are rows enough."""
         if query.after is None:
             stretches = [whole_order(self.key, descending=query.descending)]
         else:
-            stretches = behind(query.after, self.key, descending=query.descending)
-        columns = f"SELECT {self.dialect.row}, r.id, " + (self.key.expression if self.key else Sql("NULL"))
+            stretches = behind(query.after, self.key, self.dialect, descending=query.descending)
+        columns = f"SELECT {self.dialect.row} AS row, r.id, " + (self.key.expression if self.key else Sql("NULL"))
         for stretch in stretches:
             statement = columns + " AS s FROM resource AS r WHERE " + self.matching
             if stretch.condition is not None:
                 statement += " AND " + stretch.condition
-            yield statement + f" ORDER BY {stretch.order}"
+            yield Ordered(statement, f" ORDER BY {stretch.order}")
 
     def count(self) -> Sql:
         """The statement that counts all matches."""
@@ -62,9 +70,13 @@ def pickings(tenant: str, query: Query, dialect: Dialect, is_nested: Callable[[]
     return found
 
 
-def limited(statement: Sql, limit: int, query: Query) -> Sql:
+def limited(ordered: Ordered, limit: int, query: Query) -> Sql:
     """The statement with its bounds: what several types skip together is skipped once they are merged."""
-    return statement + Sql(" LIMIT ? OFFSET ?", (limit, query.offset if len(query.targets) == 1 else 0))
+    return (
+        ordered.statement
+        + ordered.order
+        + Sql(" LIMIT ? OFFSET ?", (limit, query.offset if len(query.targets) == 1 else 0))
+    )
 
 
 def rows_wanted(query: Query) -> int:

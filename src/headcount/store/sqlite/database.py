@@ -2,58 +2,33 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from headcount.store.interface import OutdatedSchemaError, StoreError
+from headcount.store.interface import StoreError
+from headcount.store.migrations import Migration, MigrationState, check_upgrade, migrations_of, state_of
 
 KEY_BYTES: Final = 32
 BUSY_SECONDS: Final = 10.0
 """How long a process waits for another one that writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """One step of the schema."""
-
-    number: int
-    name: str
-    script: str
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationState:
-    """Where a database stands."""
-
-    applied: tuple[int, ...]
-    pending: tuple[Migration, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no migration was ever applied."""
-        return not self.applied
+_OURS: Final = {"migration", "installation"}
+"""Tables that every database of Headcount has."""
 
 
 def migrations() -> tuple[Migration, ...]:
     """All migrations of this version, in order."""
-    folder = files(__package__) / "migrations"
-    scripts = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name)
-    return tuple(Migration(int(item.name[:4]), item.name[5:-4], item.read_text("utf-8")) for item in scripts)
+    return migrations_of(__package__)
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection in autocommit mode; a missing file is created, readable by its owner alone."""
-    if not read_only and not path.exists():
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StoreError(f"cannot create {path}: {error.strerror}") from error
-    try:
+    if not read_only:
+        _make_writable(path)
+    with as_store_errors(f"cannot open {path}"):
         connection = sqlite3.connect(
             path.absolute().as_uri() + ("?mode=ro" if read_only else "?mode=rw"),
             uri=True,
@@ -63,31 +38,25 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             cached_statements=512,
         )
         if not read_only:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA mmap_size = 1073741824")
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA temp_store = MEMORY")
-    except sqlite3.Error as error:
-        raise StoreError(f"cannot open {path}: {error}") from error
     return connection
 
 
 def state(connection: sqlite3.Connection) -> MigrationState:
-    """Where the database stands; raises OutdatedSchemaError when it is newer than this version."""
-    known = migrations()
-    row = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'migration'").fetchone()
-    applied = (
-        ()
-        if row is None
-        else tuple(number for (number,) in connection.execute("SELECT number FROM migration ORDER BY number"))
-    )
-    unknown = set(applied) - {migration.number for migration in known}
-    if unknown:
-        raise OutdatedSchemaError(
-            f"the database has migration {max(unknown)}, which this version does not know; upgrade Headcount"
-        )
-    return MigrationState(applied, tuple(migration for migration in known if migration.number not in applied))
+    """Where the database stands.
+
+    Raises OutdatedSchemaError when it is newer than this version, StoreError when it is another program's.
+    """
+    with as_store_errors("cannot read the database"):
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if tables and not tables >= _OURS:
+            raise StoreError("the database holds the tables of another program")
+        rows = connection.execute("SELECT number FROM migration ORDER BY number").fetchall() if tables else []
+    return state_of(migrations(), [number for (number,) in rows])
 
 
 def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> tuple[Migration, ...]:
@@ -98,11 +67,8 @@ def migrate(connection: sqlite3.Connection, *, upgrade: bool) -> tuple[Migration
     found = state(connection)
     if not found.pending:
         return ()
-    if not found.is_empty and not upgrade:
-        raise OutdatedSchemaError(
-            f"the database needs {len(found.pending)} migrations; run 'headcount db migrate' or start the server"
-        )
-    with locked(connection):
+    check_upgrade(found, upgrade=upgrade)
+    with as_store_errors("cannot migrate the database"), locked(connection):
         due = state(connection).pending  # another process may have been faster
         if not due:
             return ()
@@ -129,16 +95,33 @@ def back_up(source: Path, destination: Path) -> None:
     """Copies a database that may be in use to a new file, as of one instant; raises StoreError."""
     if destination.exists():
         raise StoreError(f"{destination} exists already")
-    original = connect(source, read_only=True)
-    copy = connect(destination)
+    with closing(connect(source, read_only=True)) as original:
+        state(original)  # is one of ours
+        try:
+            with closing(connect(destination)) as copy, as_store_errors(f"cannot back up {source}"):
+                original.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+        except StoreError:
+            destination.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def as_store_errors(what: str) -> Iterator[None]:
+    """Says SQLite's errors as StoreErrors that tell what could not be done."""
     try:
-        original.backup(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
+        yield
     except sqlite3.Error as error:
-        raise StoreError(f"cannot back up {source}: {error}") from error
-    finally:
-        copy.close()
-        original.close()
+        raise StoreError(f"{what}: {error}") from error
+
+
+def place_of(path: Path) -> tuple[int, int] | None:
+    """Which file stands at the path now; None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
@@ -151,6 +134,31 @@ def locked(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _make_writable(path: Path) -> None:
+    """Creates a missing file. One that exists is not opened: closing it again would drop SQLite's locks on it."""
+    try:
+        if not os.path.exists(path):  # noqa: PTH110  false as well where the folder cannot be searched
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(f"cannot create {path}: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise StoreError(f"cannot write to {path}: permission denied")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Waits while others open the same new file: for this one statement SQLite does not wait by itself."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _run(script: str, connection: sqlite3.Connection) -> None:

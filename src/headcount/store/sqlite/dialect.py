@@ -5,10 +5,8 @@ from math import inf
 from typing import Final
 
 from headcount.scim.schemas import Type
-from headcount.store.search.sql import Parameter, Sql
+from headcount.store.search.sql import Parameter, Sql, prefix_range
 
-_LAST: Final = 0x10FFFF
-_SURROGATES: Final = (0xD800, 0xE000)
 _BITS: Final = 63
 """Of an integer, the sign apart."""
 
@@ -40,10 +38,7 @@ class SqliteDialect:
 
     def starts_with(self, expression: Sql, text: str) -> Sql:
         """A range, which an index serves."""
-        following = _following(text)
-        if following is None:
-            return expression + Sql(" >= ?", (text,))
-        return "(" + expression + Sql(" >= ? AND ", (text,)) + expression + Sql(" < ?)", (following,))
+        return prefix_range(expression, text)
 
     def ends_with(self, expression: Sql, text: str) -> Sql:
         """The last characters compared."""
@@ -62,15 +57,3 @@ class SqliteDialect:
 
 def _path(names: Sequence[str]) -> str:
     return "$" + "".join(f'."{name}"' for name in names)
-
-
-def _following(prefix: str) -> str | None:
-    """The least string that is greater than every string with the prefix; None if there is none."""
-    for index in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[index])
-        if code < _LAST:
-            following = code + 1
-            if _SURROGATES[0] <= following < _SURROGATES[1]:
-                following = _SURROGATES[1]
-            return prefix[:index] + chr(following)
-    return None

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headcount.store.interface import Member, StoredResource
@@ -115,13 +115,25 @@ def members(
     return [Member(*row) for row in rows]
 
 
-def changes(connection: sqlite3.Connection, tenant: str, after: int, limit: int) -> Iterator[Mapping[str, object]]:
+def records(connection: sqlite3.Connection, tenant: str, kind: str) -> Mapping[str, bytes]:
+    """The records of a kind, by key."""
+    return dict(connection.execute(RECORDS, (tenant, kind)).fetchall())
+
+
+def counter(connection: sqlite3.Connection, tenant: str, name: str) -> int:
+    """The value of a counter; 0 for one that never counted."""
+    row: tuple[int] | None = connection.execute(COUNTER, (tenant, name)).fetchone()
+    return 0 if row is None else row[0]
+
+
+def changes(connection: sqlite3.Connection, tenant: str, after: int, limit: int) -> list[Mapping[str, object]]:
     """Rows of the change log; member lists are lists of ids."""
-    for row in connection.execute(CHANGES, (tenant, after, limit)).fetchall():
-        change: dict[str, object] = dict(zip(_CHANGE_COLUMNS, row, strict=True))
-        for name in ("added", "removed"):
-            change[name] = json.loads(row[_CHANGE_COLUMNS.index(name)] or "[]")
-        yield change
+    return [_change(row) for row in connection.execute(CHANGES, (tenant, after, limit)).fetchall()]
+
+
+def _change(row: tuple[object, ...]) -> Mapping[str, object]:
+    change = dict(zip(_CHANGE_COLUMNS, row, strict=True))
+    return change | {name: json.loads(str(change[name] or "[]")) for name in ("added", "removed")}
 
 
 def _all_groups(connection: sqlite3.Connection, tenant: str, rows: Sequence[_Row]) -> dict[str, str]:

@@ -40,8 +40,8 @@ def search(connection: sqlite3.Connection, tenant: str, query: Query) -> Page:
 def _rows(connection: sqlite3.Connection, picking: Picking, query: Query) -> list[Row]:
     rows: list[Row] = []
     wanted = rows_wanted(query)
-    for statement in picking.statements(query):
-        rows += _run(connection, limited(statement, wanted - len(rows), query))
+    for ordered in picking.stretches(query):
+        rows += _run(connection, limited(ordered, wanted - len(rows), query))
         if len(rows) == wanted:
             break
     return rows

@@ -9,9 +9,10 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Final, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from headcount.store.interface import (
     Member,
@@ -37,6 +38,7 @@ _STEPS: Final = 10_000
 """Virtual machine steps between two looks at the clock."""
 
 _Result = TypeVar("_Result")
+_P = ParamSpec("_P")
 
 
 class SqliteStore:
@@ -51,6 +53,18 @@ class SqliteStore:
         self._threads = ThreadPoolExecutor(READERS, "headcount-read")
         self._open: list[sqlite3.Connection] = []
 
+    async def migrate(self) -> Sequence[str]:
+        """Brings the schema up to date; gives the migrations that were applied."""
+        with closing(database.connect(self._path)) as connection:
+            return [migration.label for migration in database.migrate(connection, upgrade=True)]
+
+    async def migrations(self) -> Mapping[str, bool]:
+        """All migrations, and whether each is applied."""
+        if not self._path.exists():
+            raise StoreError(f"there is no database {self._path}; 'headcount db migrate' creates it")
+        with closing(database.connect(self._path, read_only=True)) as connection:
+            return database.state(connection).by_label(database.migrations())
+
     async def open(self) -> None:
         """Opens the file; a missing or empty one is created, an older one migrated when `upgrade` says so."""
         writing = self._connect()
@@ -60,7 +74,8 @@ class SqliteStore:
             await self.close()
             raise
         self._writing = writing
-        self.writer = Writer(writing)
+        self._place = database.place_of(self._path)
+        self.writer = Writer(writing, self._check_place)
         self.reading = self._connect(read_only=True)
         for _ in range(READERS):
             self._readers.put(self._connect(read_only=True))
@@ -69,23 +84,32 @@ class SqliteStore:
         """Finishes what is under way."""
         if self._writing is not None:
             await self.writer.close()
-            self._writing.execute("PRAGMA optimize")
+            with suppress(sqlite3.Error):  # somebody else writes, or nobody can
+                self._writing.execute("PRAGMA busy_timeout = 0")
+                self._writing.execute("PRAGMA optimize")
             self._writing = None
         self._threads.shutdown()
         while self._open:
             self._open.pop().close()
 
     async def ready(self) -> None:
-        """Raises StoreError unless the database answers and is current."""
-        try:
-            if database.state(self.reading).pending:
-                raise StoreError("migrations are pending")
-        except sqlite3.Error as error:
-            raise StoreError(str(error)) from error
+        """Raises StoreError unless the database answers, is current, and is still the file that was opened."""
+        self._check_place()
+        if database.state(self.reading).pending:
+            raise StoreError("migrations are pending")
 
     async def installation_key(self) -> bytes:
         """The random bytes that the first migration made."""
-        return database.installation_key(self.reading)
+        return self.at_once(database.installation_key)
+
+    def at_once(
+        self, read: Callable[Concatenate[sqlite3.Connection, _P], _Result], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _Result:
+        """Runs a point read on the event loop."""
+        try:
+            return read(self.reading, *args, **kwargs)
+        except sqlite3.Error as error:
+            raise StoreError(f"the database cannot be read: {error}") from error
 
     def for_tenant(self, tenant: str) -> "SqliteTenantStore":
         """The part of the tenant with that name."""
@@ -93,6 +117,8 @@ class SqliteStore:
 
     async def in_reader(self, read: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Runs a search in a thread, within its time budget."""
+        if self._writing is None:
+            raise StoreError("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
 
     def _read(self, read: Callable[[sqlite3.Connection], _Result]) -> _Result:
@@ -101,15 +127,20 @@ class SqliteStore:
         connection.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
         try:
             return read(connection)
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             if "interrupted" in str(error):
                 raise TimeBudgetError(
                     f"The search took longer than {self._budget:g} seconds; compare an indexed attribute."
                 ) from error
-            raise StoreError(str(error)) from error
+            raise StoreError(f"the database cannot be read: {error}") from error
         finally:
             connection.set_progress_handler(None, 0)
             self._readers.put(connection)
+
+    def _check_place(self) -> None:
+        """Raises StoreError when the file was moved or replaced: what is written to it now would be lost."""
+        if database.place_of(self._path) != self._place:
+            raise StoreError(f"the database is no longer at {self._path}; restart the server")
 
     def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
         connection = database.connect(self._path, read_only=read_only)
@@ -131,10 +162,10 @@ class SqliteTenantStore:
     ) -> StoredResource | None:
         """The resource, or None."""
         key = (type_name, resource_id)
-        row = reads.read(self._store.reading, self._tenant, key, groups=groups)
+        row = self._store.at_once(reads.read, self._tenant, key, groups=groups)
         if row is None or not private:
             return row
-        secret = reads.read_private(self._store.reading, self._tenant, key)
+        secret = self._store.at_once(reads.read_private, self._tenant, key)
         return StoredResource(
             row.type,
             row.id,
@@ -159,18 +190,18 @@ class SqliteTenantStore:
     async def search(self, query: Query) -> Page:
         """A page of the resources that match."""
         if is_point(query):
-            return search(self._store.reading, self._tenant, query)
+            return self._store.at_once(search, self._tenant, query)
         return await self._store.in_reader(lambda connection: search(connection, self._tenant, query))
 
     async def members(
         self, group_id: str, *, after: str = "", limit: int = 1000, only: Sequence[str] = ()
     ) -> Sequence[Member]:
         """Members in the order of their ids."""
-        return reads.members(self._store.reading, self._tenant, group_id, after=after, limit=limit, only=only)
+        return self._store.at_once(reads.members, self._tenant, group_id, after=after, limit=limit, only=only)
 
     async def records(self, kind: str) -> Mapping[str, bytes]:
         """The records of a kind, by key."""
-        return dict(self._store.reading.execute(reads.RECORDS, (self._tenant, kind)).fetchall())
+        return self._store.at_once(reads.records, self._tenant, kind)
 
     async def put_record(self, kind: str, key: str, value: bytes) -> None:
         """Keeps a record."""
@@ -183,8 +214,7 @@ class SqliteTenantStore:
 
     async def records_revision(self) -> int:
         """Grows with every change of any record."""
-        row = self._store.reading.execute(reads.COUNTER, (self._tenant, writes.RECORDS)).fetchone()
-        return 0 if row is None else row[0]
+        return self._store.at_once(reads.counter, self._tenant, writes.RECORDS)
 
     async def clear(self) -> None:
         """Removes everything of the tenant."""
@@ -193,7 +223,7 @@ class SqliteTenantStore:
     async def changes(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:
         """The rows of the change log behind a sequence number."""
         while True:
-            page = list(reads.changes(self._store.reading, self._tenant, after, _CHANGES_A_PAGE))
+            page = self._store.at_once(reads.changes, self._tenant, after, _CHANGES_A_PAGE)
             for change in page:
                 yield change
                 after = int(str(change["sequence"]))

@@ -10,6 +10,7 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
@@ -24,6 +25,8 @@ MOST_AT_ONCE: Final = 256
 """Writes in one transaction."""
 LARGE_WAL: Final = 256 * 1024 * 1024
 """Bytes past which the log is truncated, which waits for readers."""
+_CHECKPOINT_PAGES: Final = 4000
+"""Pages in the log past which a commit brings them home: a page that is written often meanwhile is brought once."""
 _CHECKPOINT_EVERY: Final = 4096
 """Transactions between two looks at the size of the log."""
 
@@ -40,12 +43,16 @@ class _Queued:
 class Writer:
     """The one writer of a process."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, check: Callable[[], None]) -> None:
+        """`check` raises StoreError when what is committed would be lost."""
         self._connection = connection
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        self._check = check
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Queued] = deque()
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._busy = False
+        self._closed = False
         self._idle = asyncio.Event()
         self._idle.set()
         self._committed = 0
@@ -54,6 +61,8 @@ class Writer:
 
     async def submit(self, job: Job, *, is_large: bool = False) -> Any:
         """Carries out a job durably; raises what the job raises, and StoreError when the commit fails."""
+        if self._closed:
+            raise StoreError("the store is closed")
         queued = _Queued(job, is_large, self._loop.create_future())
         self._queue.append(queued)
         if not self._busy:
@@ -63,7 +72,8 @@ class Writer:
         return await queued.future
 
     async def close(self) -> None:
-        """Finishes what is queued."""
+        """Finishes what is queued, and takes nothing more."""
+        self._closed = True
         await self._idle.wait()
         self._tasks.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -77,7 +87,7 @@ class Writer:
         try:
             self._connection.execute("PRAGMA busy_timeout = 0")
             self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+        except sqlite3.Error:
             self._tasks.put(self._begin_patiently)
         else:
             self._execute()
@@ -117,25 +127,29 @@ class Writer:
                 connection.execute("RELEASE one")
             except Exception as error:  # noqa: BLE001  handed to whoever waits
                 queued.error = error
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK TO one")
-                    connection.execute("RELEASE one")
+                if not connection.in_transaction:
+                    return  # a full disk costs the whole transaction: the commit will fail
+                connection.execute("ROLLBACK TO one")
+                connection.execute("RELEASE one")
 
     def _commit(self, batch: list[_Queued]) -> None:
         """In the thread: waits for the disk."""
         try:
+            self._check()
             self._connection.execute("COMMIT")
-            self._bound_log()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreError) as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._loop.call_soon_threadsafe(self._fail, batch, error)
         else:
+            self._bound_log()
             self._loop.call_soon_threadsafe(self._succeed, batch)
 
     def _bound_log(self) -> None:
         self._committed += 1
-        if self._committed % _CHECKPOINT_EVERY == 0:
+        if self._committed % _CHECKPOINT_EVERY:
+            return
+        with suppress(sqlite3.Error):  # what is committed stands, and the next look tries again
             pages = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
             if pages * 4096 > LARGE_WAL:
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -34,6 +34,10 @@ TOUCH_RESOURCE: Final = """UPDATE resource SET version = version + 1, modified =
     member_count = member_count + ?5
 WHERE tenant = ?1 AND type = ?2 AND id = ?3
 RETURNING version, created, modified, member_count"""
+LEFT_BY_MEMBER: Final = """UPDATE resource SET version = version + 1, modified = max(modified, ?3),
+    member_count = member_count - 1
+WHERE tenant = ?1 AND type IN (SELECT name FROM counter WHERE tenant = ?1) AND id = ?2
+RETURNING type, version"""
 COUNT_MEMBERS: Final = """UPDATE resource SET member_count = member_count + ?4
 WHERE tenant = ?1 AND type = ?2 AND id = ?3
 RETURNING member_count"""
@@ -235,10 +239,9 @@ def _delete(connection: sqlite3.Connection, tenant: str, write: Delete) -> Writt
 
 def _left(connection: sqlite3.Connection, tenant: str, group_id: str, write: Delete) -> None:
     """A group that a deleted resource was a member of has a new version, and a row in the log."""
-    values = (tenant, "Group", group_id, write.origin.at, -1)
-    (row,) = connection.execute(TOUCH_RESOURCE, values).fetchall()
-    group = Delete("Group", group_id, write.origin, None)
-    _log(connection, tenant, group, row[0], "update", None, None, [], [write.id])
+    ((type_name, version),) = connection.execute(LEFT_BY_MEMBER, (tenant, group_id, write.origin.at)).fetchall()
+    group = Delete(type_name, group_id, write.origin, None)
+    _log(connection, tenant, group, version, "update", None, None, [], [write.id])
 
 
 def _change_members(

@@ -1,0 +1,132 @@
+"""The in-memory store."""
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import count
+
+from headcount.store.interface import Member, Page, Query, StoredResource, StoreError, Write, Written
+from headcount.store.memory.contents import Contents
+from headcount.store.memory.derivation import stored
+from headcount.store.memory.search import search
+
+
+class MemoryStore:
+    """One installation that lives as long as this object; for tests, and as the meaning of the interface."""
+
+    def __init__(self) -> None:
+        self._tenants: dict[str, Contents] = {}
+        self._sequence = count(1)
+        self._key = os.urandom(32)
+        self._is_open = False
+
+    def for_tenant(self, tenant: str) -> "MemoryTenantStore":
+        """The part of the tenant with that name."""
+        return MemoryTenantStore(self, tenant)
+
+    async def migrate(self) -> Sequence[str]:
+        """Nothing is to be migrated."""
+        return []
+
+    async def migrations(self) -> Mapping[str, bool]:
+        """There are none."""
+        return {}
+
+    async def open(self) -> None:
+        """Nothing is to be connected."""
+        self._is_open = True
+
+    async def close(self) -> None:
+        """Nothing is under way; what there is stays until the object goes."""
+        self._is_open = False
+
+    async def ready(self) -> None:
+        """Raises StoreError unless the store is open."""
+        self._check_open()
+
+    async def installation_key(self) -> bytes:
+        """The random bytes that this store was made with."""
+        self._check_open()
+        return self._key
+
+    def contents(self, tenant: str) -> Contents:
+        """What a tenant has; raises StoreError unless the store is open."""
+        self._check_open()
+        return self._tenants.setdefault(tenant, Contents(sequence=self._sequence))
+
+    def forget(self, tenant: str) -> None:
+        """Drops what a tenant has."""
+        self._check_open()
+        self._tenants.pop(tenant, None)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreError("the store is closed")
+
+
+class MemoryTenantStore:
+    """One tenant's part. No write is interrupted: nothing in it waits."""
+
+    def __init__(self, store: MemoryStore, tenant: str) -> None:
+        self._store = store
+        self._tenant = tenant
+
+    async def read(
+        self, type_name: str, resource_id: str, *, groups: bool = True, private: bool = False
+    ) -> StoredResource | None:
+        """The resource, or None."""
+        contents = self._contents()
+        row = contents.rows.get((type_name, resource_id))
+        return None if row is None else stored(contents, row, groups=groups, private=private)
+
+    async def write(self, write: Write) -> Written:
+        """Carries out one write, or nothing of it."""
+        return self._contents().carry_out(write)
+
+    async def search(self, query: Query) -> Page:
+        """A page of the resources that match."""
+        return search(self._contents(), query)
+
+    async def members(
+        self, group_id: str, *, after: str = "", limit: int = 1000, only: Sequence[str] = ()
+    ) -> Sequence[Member]:
+        """Members in the order of their ids."""
+        contents = self._contents()
+        members = contents.memberships.of(group_id)
+        wanted = sorted(member for member in members if member > after and (not only or member in only))
+        return [
+            Member(member, members[member], contents.label_of(members[member], member)) for member in wanted[:limit]
+        ]
+
+    async def records(self, kind: str) -> Mapping[str, bytes]:
+        """The records of a kind, by key."""
+        return dict(self._contents().records.get(kind, {}))
+
+    async def put_record(self, kind: str, key: str, value: bytes) -> None:
+        """Keeps a record."""
+        contents = self._contents()
+        contents.records.setdefault(kind, {})[key] = value
+        contents.records_revision += 1
+
+    async def remove_record(self, kind: str, key: str) -> bool:
+        """Forgets a record; whether there was one."""
+        contents = self._contents()
+        removed = contents.records.get(kind, {}).pop(key, None) is not None
+        contents.records_revision += removed
+        return removed
+
+    async def records_revision(self) -> int:
+        """Grows with every change of any record."""
+        return self._contents().records_revision
+
+    async def clear(self) -> None:
+        """Removes everything of the tenant."""
+        self._store.forget(self._tenant)
+
+    async def changes(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:
+        """The rows of the change log behind a sequence number."""
+        for change in list(self._contents().log):
+            if change["sequence"] > after:
+                yield change
+
+    def _contents(self) -> Contents:
+        return self._store.contents(self._tenant)

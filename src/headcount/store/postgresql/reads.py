@@ -1,0 +1,92 @@
+"""Statements that read, and rows as values."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from headcount.store.interface import Member, StoredResource
+
+_GROUP: Final = """'{"value":"' || g.id || '","$ref":"/Groups/' || g.id || '","display":' || to_json(g.label)::text
+    || ',"type":"'"""
+_GROUPS: Final = f"""CASE WHEN r.type = 'User' THEN (
+    SELECT '[' || string_agg({_GROUP} || 'direct"}}', ',' ORDER BY g.id) || ']'
+    FROM membership AS m JOIN resource AS g ON g.tenant = m.tenant AND g.type = 'Group' AND g.id = m.group_id
+    WHERE m.tenant = r.tenant AND m.member_id = r.id) END"""
+_MANAGER: Final = """CASE WHEN r.manager IS NOT NULL THEN (
+    SELECT '"$ref":"/Users/' || u.id || '","displayName":' || to_json(u.label)::text
+    FROM resource AS u WHERE u.tenant = r.tenant AND u.type = 'User' AND u.id = r.manager) END"""
+_NESTED: Final = "coalesce((SELECT value FROM counter WHERE tenant = {} AND name = 'nested' AND shard = 0), 0)"
+
+_STORED: Final = f"r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count, {_MANAGER} AS manager"
+COLUMNS: Final = f"{_STORED}, {_GROUPS} AS groups, {_NESTED.format('?')} AS nested"
+"""One placeholder: the tenant."""
+COLUMNS_WITHOUT_GROUPS: Final = f"{_STORED}, NULL AS groups, 0 AS nested"
+
+_ASKED: Final = """FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS k (type, id, place)
+JOIN resource AS r ON r.tenant = $1 AND r.type = k.type AND r.id = k.id"""
+READ: Final = f"SELECT {COLUMNS.replace('?', '$1')}, k.place {_ASKED}"
+READ_WITHOUT_GROUPS: Final = f"SELECT {COLUMNS_WITHOUT_GROUPS}, k.place {_ASKED}"
+READ_PRIVATE: Final = "SELECT private FROM resource WHERE tenant = $1 AND type = $2 AND id = $3"
+
+ALL_GROUPS: Final = f"""
+WITH RECURSIVE above (member, id, direct) AS (
+    SELECT member_id, group_id, 1 FROM membership WHERE tenant = $1 AND member_id = ANY ($2)
+    UNION
+    SELECT above.member, m.group_id, 0 FROM above JOIN membership AS m ON m.tenant = $1 AND m.member_id = above.id
+)
+SELECT a.member, '[' || string_agg({_GROUP}
+    || CASE a.direct WHEN 1 THEN 'direct"}}' ELSE 'indirect"}}' END, ',' ORDER BY g.id) || ']' AS groups
+FROM (SELECT member, id, max(direct) AS direct FROM above GROUP BY member, id) AS a
+JOIN resource AS g ON g.tenant = $1 AND g.type = 'Group' AND g.id = a.id
+GROUP BY a.member"""
+
+MEMBERS: Final = """SELECT m.member_id, m.member_type, r.label
+FROM (SELECT * FROM membership WHERE tenant = $1 AND group_id = $2 AND (group_id, member_id) > ($2, $3)
+      ORDER BY group_id, member_id LIMIT $4) AS m
+JOIN resource AS r ON r.tenant = m.tenant AND r.type = m.member_type AND r.id = m.member_id ORDER BY m.member_id"""
+SOME_MEMBERS: Final = """SELECT m.member_id, m.member_type, r.label
+FROM membership AS m JOIN resource AS r ON r.tenant = m.tenant AND r.type = m.member_type AND r.id = m.member_id
+WHERE m.tenant = $1 AND m.group_id = $2 AND m.member_id > $3 AND m.member_id = ANY ($5)
+ORDER BY m.member_id LIMIT $4"""
+
+RECORDS: Final = "SELECT key, value FROM record WHERE tenant = $1 AND kind = $2 ORDER BY key"
+COUNTERS: Final = "SELECT name, sum(value)::bigint FROM counter WHERE tenant = $1 AND name = ANY ($2) GROUP BY name"
+CHANGES: Final = """SELECT sequence, type, id, version, kind, at, actor, request_id AS "requestId", before, after,
+    added, removed
+FROM change WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3"""
+
+
+def resource_of(row: "asyncpg.Record", derived: Mapping[str, str] | None) -> StoredResource:
+    """A row of `COLUMNS` as a value; `derived` has the groups of users in tenants with groups within groups."""
+    groups = row["groups"] if derived is None else derived.get(row["id"])
+    manager = row["manager"]
+    return StoredResource(
+        row["type"],
+        row["id"],
+        row["version"],
+        row["created"],
+        row["modified"],
+        row["document"],
+        groups.encode() if groups and row["type"] == "User" else None,
+        manager.encode() if manager else None,
+        row["member_count"],
+    )
+
+
+def member_of(row: "asyncpg.Record") -> Member:
+    """A member's row as a value."""
+    return Member(row["member_id"], row["member_type"], row["label"])
+
+
+def change_of(row: "asyncpg.Record") -> dict[str, Any]:
+    """A row of the change log; member lists are lists of ids."""
+    change = dict(row)
+    for name in ("added", "removed"):
+        change[name] = list(change[name] or ())
+    return change
+
+
+def users_among(rows: Sequence["asyncpg.Record"]) -> list[str]:
+    """The ids of the users in rows of a tenant with groups within groups; none in any other."""
+    return [row["id"] for row in rows if row["nested"] and row["type"] == "User"]

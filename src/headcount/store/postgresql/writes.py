@@ -1,0 +1,107 @@
+"""Writes as parameters of the server function, and its answers as values or refusals."""
+
+import json
+from typing import Any, Final
+
+import asyncpg
+
+from headcount.store.interface import (
+    Create,
+    Keys,
+    MembershipChange,
+    MembershipCycleError,
+    MissingError,
+    NotUniqueError,
+    StoreError,
+    UnknownMemberError,
+    Update,
+    VersionConflictError,
+    Write,
+    Written,
+)
+
+CARRY_OUT: Final = "SELECT * FROM carry_out_1($1, $2::write_1[])"
+PUT_RECORD: Final = """INSERT INTO record VALUES ($1, $2, $3, $4)
+ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value"""
+REMOVE_RECORD: Final = "DELETE FROM record WHERE tenant = $1 AND kind = $2 AND key = $3"
+RECORDS: Final = "records"
+COUNT_RECORDS: Final = "SELECT count_1($1, 'records', 0, 1)"
+CLEAR: Final = tuple(
+    f"DELETE FROM {table} WHERE tenant = $1"
+    for table in (
+        "resource",
+        "external_id",
+        "unique_value",
+        "indexed_value",
+        "membership",
+        "counter",
+        "change",
+        "record",
+    )
+)
+
+
+class ValueFreedError(StoreError):
+    """Whoever had the unique value gave it up between the refusal and the look: the write may be tried again."""
+
+
+def parameters_of(write: Write) -> tuple[Any, ...]:
+    """A write as the composite type `write_1`."""
+    origin = write.origin
+    document = compare = private = before = None
+    keys: Keys | None = None
+    members: MembershipChange | None = None
+    expected, has_other_keys = None, False
+    if isinstance(write, Create):
+        kind = "create"
+        document, compare, private, keys, members = (
+            write.document,
+            write.compare,
+            write.private,
+            write.keys,
+            write.members,
+        )
+    elif isinstance(write, Update):
+        kind, expected = "update", write.expected_version
+        document, compare, private, before = write.document, write.compare, write.private, write.before
+        keys, members = write.keys, write.members
+        has_other_keys = keys is not None and _other(keys) != (
+            None if write.previous is None else _other(write.previous)
+        )
+    else:
+        kind, expected = "delete", write.expected_version
+    keys = keys or Keys()
+    return (
+        kind, write.type, write.id, origin.at, origin.actor, origin.request_id, expected,
+        document, None if compare is None else compare.decode(), private, before,
+        keys.label, keys.folded_label, keys.manager, keys.user_name, keys.display_name, keys.title, keys.active,
+        keys.external_id, has_other_keys,
+        json.dumps(keys.unique) if keys.unique else None,
+        json.dumps(keys.values) if keys.values else None,
+        list(members.added) if members else None,
+        list(members.removed) if members else None,
+        members.clear if members else None,
+    )  # fmt: skip
+
+
+def answer_of(row: "asyncpg.Record", write: Write) -> Written | Exception:
+    """What became of a write: its outcome, or the refusal to raise."""
+    match row["refusal"]:
+        case None:
+            return Written(row["version"], row["created"], row["modified"], row["changed"], row["member_count"])
+        case "missing":
+            return MissingError(write.id)
+        case "version":
+            return VersionConflictError(write.id)
+        case "member":
+            return UnknownMemberError(row["value"])
+        case "cycle":
+            return MembershipCycleError(row["value"])
+        case "unique" if row["owner"] is not None:
+            return NotUniqueError(row["attribute"], row["value"], row["owner"])
+        case _:
+            return ValueFreedError(write.id)
+
+
+def _other(keys: Keys) -> tuple[Any, ...]:
+    return keys.external_id, keys.unique, keys.values

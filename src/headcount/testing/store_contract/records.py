@@ -1,0 +1,98 @@
+"""Keyed records, and the end of a tenant."""
+
+import pytest
+
+from headcount.scim.registry import GROUP
+from headcount.store.interface import Delete
+from headcount.testing.store_contract.examples import BADGE, EXTRA_URN, USER, create, origin
+from headcount.testing.store_contract.harness import Harness, together
+
+
+class Records(Harness):
+    """Values by kind and key."""
+
+    def put(self, kind: str, key: str, value: bytes) -> None:
+        """Keeps a record."""
+        self.run(self.tenant.put_record(kind, key, value))
+
+    def records(self, kind: str) -> dict[str, bytes]:
+        """The records of a kind."""
+        return dict(self.run(self.tenant.records(kind)))
+
+    def revision(self) -> int:
+        """The revision of all records."""
+        return self.run(self.tenant.records_revision())
+
+    def test_a_tenant_begins_without_records(self) -> None:
+        assert self.records("schema") == {}
+
+    @pytest.mark.parametrize("value", [b"", b"\x00\xff", b'{"a":"\xc3\xbc"}', b"x" * 1_000_000])
+    def test_a_record_is_kept_byte_by_byte(self, value: bytes) -> None:
+        self.put("schema", "k", value)
+        assert self.records("schema") == {"k": value}
+
+    def test_a_record_takes_the_place_of_one_with_its_key(self) -> None:
+        self.put("schema", "k", b"1")
+        self.put("schema", "other", b"2")
+        self.put("schema", "k", b"3")
+        assert self.records("schema") == {"k": b"3", "other": b"2"}
+
+    def test_keys_are_case_sensitive_and_kinds_are_apart(self) -> None:
+        self.put("schema", "k", b"1")
+        self.put("schema", "K", b"2")
+        self.put("other", "k", b"3")
+        assert (self.records("schema"), self.records("other")) == ({"k": b"1", "K": b"2"}, {"k": b"3"})
+
+    def test_a_record_is_removed_once(self) -> None:
+        self.put("schema", "k", b"1")
+        self.put("other", "k", b"2")
+        assert self.run(self.tenant.remove_record("schema", "k")) is True
+        assert self.run(self.tenant.remove_record("schema", "k")) is False
+        assert (self.records("schema"), self.records("other")) == ({}, {"k": b"2"})
+
+    def test_the_revision_grows_with_every_change_of_any_record(self) -> None:
+        revisions = [self.revision()]
+        for kind, value in (("schema", b"1"), ("schema", b"2"), ("other", b"1")):
+            self.put(kind, "k", value)
+            revisions.append(self.revision())
+        self.run(self.tenant.remove_record("schema", "k"))
+        revisions.append(self.revision())
+        assert revisions == sorted(set(revisions))
+
+    def test_the_revision_does_not_grow_with_resources_or_by_being_read(self) -> None:
+        self.put("schema", "k", b"1")
+        before = self.revision()
+        self.write(create(USER, "ada"), create(GROUP, "eng", members=("ada",)), Delete("User", "ada", origin(), None))
+        self.records("schema")
+        assert self.revision() == before
+
+    def test_records_that_are_put_at_once_are_all_kept(self) -> None:
+        before = self.revision()
+        self.run(together([self.tenant.put_record("schema", f"k{number}", b"v") for number in range(40)]))
+        assert self.records("schema") == {f"k{number}": b"v" for number in range(40)}
+        assert self.revision() >= before + 40
+
+    def test_a_tenant_that_is_cleared_is_as_one_that_never_was(self) -> None:
+        unused = self.snapshot()
+        extra = {"number": "n1", "seats": 1, "card": {"code": "c"}}
+        filled = [
+            create(USER, "ada", {"externalId": "e", "emails": [{"value": "a@b"}], EXTRA_URN: extra}, private=b"{}"),
+            create(BADGE, "badge", {"code": "b"}),
+            create(GROUP, "eng", members=("ada",)),
+            create(GROUP, "all", members=("eng",)),
+        ]
+        self.write(*filled)
+        self.put("schema", "k", b"1")
+        self.run(self.tenant.clear())
+        assert self.snapshot() == unused
+        assert self.members("eng") == []
+        self.write(*filled)
+        assert [self.read(USER, "ada").version, self.member_ids("all")] == [1, ["eng"]]
+
+    def test_sequence_numbers_go_on_growing_when_a_tenant_is_cleared(self) -> None:
+        self.write(create(USER, "ada"), create(USER, "bob"))
+        last = self.changes()[-1]["sequence"]
+        self.run(self.tenant.clear())
+        self.write(create(USER, "ada"))
+        assert isinstance(last, int)
+        assert [change["id"] for change in self.changes(after=last)] == ["ada"]
