@@ -13,6 +13,8 @@ import structlog
 
 _SECRET: Final = ("authorization", "password", "token", "secret", "digest", "cookie")
 _HIDDEN: Final = "[redacted]"
+_PLAIN: Final = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Tracebacks without local variables, which hold bodies, passwords and tokens."""
 _FLUSH_SECONDS: Final = 0.1
 _FLUSH_LINES: Final = 1_000
 
@@ -36,9 +38,10 @@ def configure_logs(log_format: str, level: str) -> None:
         redact,
     ]
     if log_format == "json":
-        shared += [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        shared += [structlog.processors.ExceptionRenderer(_PLAIN), structlog.processors.JSONRenderer()]
     else:
-        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        plain = structlog.dev.plain_traceback
+        shared.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain))
     structlog.configure(
         processors=shared,
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -69,8 +72,8 @@ class Line(NamedTuple):
     at: float
     """Seconds since the epoch."""
     method: str
-    path: str
-    """Without the query string."""
+    path: bytes
+    """As it was sent, percent-encoded, without the query string."""
     status: int
     seconds: float
     request_id: str
@@ -116,7 +119,7 @@ def _json_line(line: Line) -> bytes:
             "level": "info",
             "timestamp": datetime.fromtimestamp(line.at, UTC),
             "method": line.method,
-            "path": line.path,
+            "path": line.path.decode("latin-1"),
             "status": line.status,
             "milliseconds": round(line.seconds * 1000, 2),
             "request_id": line.request_id,
@@ -129,7 +132,7 @@ def _json_line(line: Line) -> bytes:
 
 
 def _text_line(line: Line) -> bytes:
-    shown = orjson.dumps(line.path).decode()[1:-1]  # no control character reaches a terminal
+    path = line.path.decode("latin-1").encode("unicode_escape").decode()  # no control character reaches a terminal
     stamp = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")[:-6]
     took = f"{line.seconds * 1000:.2f} ms {line.size} bytes"
-    return f"{stamp}Z {line.status} {line.method} {shown} {took} {line.request_id} {line.tenant}\n".encode()
+    return f"{stamp}Z {line.status} {line.method} {path} {took} {line.request_id} {line.tenant}\n".encode()

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +41,24 @@ class Binding:
         for file in (self.tls_cert, self.tls_key):
             if file is not None and not file.is_file():
                 raise ServerError(f"there is no file {file}")
+        self._check_certificate()
         if not is_loopback(self.host) and self.tls_cert is None and not self.behind_proxy:
             raise ServerError(
                 f"{self.host} is not a loopback address: tokens would travel in clear text. "
                 "Give --tls-cert and --tls-key, or --behind-proxy if a proxy in front terminates TLS"
             )
+
+    def _check_certificate(self) -> None:
+        if self.tls_cert is None:
+            return
+        try:
+            # an empty passphrase, so that nothing asks for one
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.tls_cert, self.tls_key, password="")
+        except OSError as error:  # ssl.SSLError is one
+            raise ServerError(
+                f"{self.tls_cert} and {self.tls_key} must be a certificate chain and its private key "
+                "without a passphrase, both in PEM"
+            ) from error
 
 
 def is_loopback(host: str) -> bool:
@@ -85,12 +99,13 @@ def configuration(
 
 
 def bind(config: uvicorn.Config) -> socket.socket:
-    """The listening socket; raises ServerError when the address is taken."""
+    """The listening socket, where connections wait until the server runs; raises ServerError for a taken address."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listening = socket.socket(family)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((config.host, config.port))
+        listening.listen(config.backlog)
     except OSError as error:
         listening.close()
         raise ServerError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
