@@ -62,6 +62,7 @@ def store_of(settings: Settings, *, upgrade: bool = False) -> Store:
         connections=settings.database_connections,
         pooler=settings.database_pooler == "transaction",
         search_budget=settings.search_budget,
+        replica_url=settings.database_replica,
         upgrade=upgrade,
     )
 

@@ -37,6 +37,9 @@ class Settings:
     database_pooler: str = _setting(
         "none", "transaction where a pooler in transaction mode, such as PgBouncer, stands in front of PostgreSQL."
     )
+    database_replica: str = _setting(
+        "", "A streaming replica of the PostgreSQL, which takes the searches that read much: postgresql://…"
+    )
     public_url: str = _setting("http://127.0.0.1:8000", "The URL that clients use; makes meta.location.")
     installation_key_file: str = _setting(
         "", "A file with 32 bytes, raw or hexadecimal, in place of the key in the database."
@@ -141,6 +144,8 @@ class Settings:
             raise SettingsError(
                 f"{PREFIX}DATABASE must be a URL such as sqlite:///headcount.db or postgresql://localhost/headcount"
             )
+        if self.database_replica and not self.database_replica.startswith(_POSTGRESQL):
+            raise SettingsError(f"{PREFIX}DATABASE_REPLICA must be a URL such as postgresql://localhost/headcount")
 
 
 _CHOICES: Final = {

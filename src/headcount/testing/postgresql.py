@@ -54,6 +54,16 @@ class PostgresqlServer:
             *("--locale=C", "--no-sync", f"--pgdata={self._data}"),
         )
 
+    def standby(self, folder: Path, settings: Mapping[str, str] | None = None) -> "PostgresqlServer":
+        """A streaming replica of this server in a directory of its own, not started yet."""
+        replica = PostgresqlServer(folder, self._binaries, {**self._settings, **(settings or {})})
+        replica._password = self._password
+        folder.mkdir(parents=True)
+        if os.geteuid() == 0:
+            shutil.chown(folder, _UNPRIVILEGED)
+        replica._run("pg_basebackup", "--write-recovery-conf", f"--pgdata={replica._data}", f"--dbname={self.url()}")
+        return replica
+
     def start(self) -> None:
         """Starts the server and waits until it answers."""
         settings = {**self._settings, "port": str(self.port), "unix_socket_directories": str(self.folder)}

@@ -1,7 +1,7 @@
 """The PostgreSQL store: point reads and writes that wait together travel together, everything else by itself."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
 
 import asyncpg
 
@@ -11,7 +11,6 @@ from headcount.store.interface import (
     Query,
     StoredResource,
     StoreError,
-    TimeBudgetError,
     Write,
     Written,
 )
@@ -19,9 +18,9 @@ from headcount.store.migrations import Migration
 from headcount.store.postgresql import database, reads, writes
 from headcount.store.postgresql.coalescing import Coalescer
 from headcount.store.postgresql.database import Connection
-from headcount.store.postgresql.dialect import numbered
+from headcount.store.postgresql.pool import Pool
+from headcount.store.postgresql.replica import Replica
 from headcount.store.postgresql.search import all_groups, is_point, search
-from headcount.store.search.sql import Sql
 
 _FLIGHTS: Final = 3
 """Calls for one tenant at a time, of reads and of writes."""
@@ -29,21 +28,8 @@ _READS_AT_ONCE: Final = 64
 _WRITES_AT_ONCE: Final = 32
 _CHANGES_A_PAGE: Final = 500
 _ATTEMPTS: Final = 4
-_COMMAND_SECONDS: Final = 15.0
-"""After which a statement, and whoever waits for it, gives up."""
-_ACQUIRE_SECONDS: Final = 5.0
 _CLEAR_SECONDS: Final = 3_600.0
 """For a statement that removes everything of a tenant."""
-
-_Result = TypeVar("_Result")
-_TRANSIENT: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_MOVED: Final = (asyncpg.ReadOnlySQLTransactionError,)
-_DISCONNECTED: Final = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-)
 
 
 class PostgresqlStore:
@@ -56,18 +42,27 @@ class PostgresqlStore:
         connections: int = 8,
         pooler: bool = False,
         search_budget: float = 5.0,
+        replica_url: str = "",
         upgrade: bool = False,
     ) -> None:
         self._url = url
-        self._connections = connections
         self._pooler = pooler
-        self._budget = search_budget
         self._upgrade = upgrade
-        self._pool: asyncpg.Pool[Any] | None = None
+
+        def pool(target: str) -> Pool:
+            return Pool(target, connections=connections, pooler=pooler, search_budget=search_budget)
+
+        self.primary = pool(url)
+        self._replica = Replica(pool(replica_url), self.primary) if replica_url else None
         self.reads: Coalescer[tuple[str, str, bool], StoredResource | None] = Coalescer(
             self._read_many, flights=_FLIGHTS, most=_READS_AT_ONCE
         )
         self.writes: Coalescer[Write, Written] = Coalescer(self._write_many, flights=_FLIGHTS, most=_WRITES_AT_ONCE)
+
+    @property
+    def searching(self) -> Pool | Replica:
+        """Where searches run that read much."""
+        return self._replica or self.primary
 
     async def migrate(self) -> Sequence[str]:
         """Brings the schema up to date; gives the migrations that were applied."""
@@ -84,13 +79,9 @@ class PostgresqlStore:
     async def open(self) -> None:
         """Connects; an empty database is given its schema, an older one is migrated when `upgrade` says so."""
         await self._migrate(upgrade=self._upgrade)
-        self._pool = await asyncpg.create_pool(
-            **database.connect_arguments(self._url, pooler=self._pooler),
-            min_size=1,
-            max_size=self._connections,
-            command_timeout=_COMMAND_SECONDS,
-            reset=_keep,
-        )
+        await self.primary.open()
+        if self._replica is not None:
+            await self._replica.open()
 
     async def _migrate(self, *, upgrade: bool) -> Sequence[Migration]:
         connection = await database.connect(self._url, pooler=self._pooler)
@@ -103,89 +94,32 @@ class PostgresqlStore:
         """Finishes what is under way."""
         await self.writes.finish()
         await self.reads.finish()
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        if self._replica is not None:
+            await self._replica.close()
+        await self.primary.close()
 
     async def ready(self) -> None:
         """Raises StoreError unless the database answers and is current."""
-        found = await self.call(database.state)
+        found = await self.primary.call(database.state)
         if found.pending:
             raise StoreError("migrations are pending")
 
     async def installation_key(self) -> bytes:
         """The random bytes that the first migration made."""
-        return bytes(await self.call(lambda connection: connection.fetchval("SELECT key FROM installation")))
+        return bytes(await self.primary.call(lambda connection: connection.fetchval("SELECT key FROM installation")))
 
     def for_tenant(self, tenant: str) -> "PostgresqlTenantStore":
         """The part of the tenant with that name."""
         return PostgresqlTenantStore(self, tenant)
-
-    async def call(self, action: Callable[[Connection], Awaitable[_Result]], *, again: bool = True) -> _Result:
-        """What an action gives on a connection; `again` says that it may be repeated when the connection was lost.
-
-        Raises StoreError when the database cannot be reached or does not answer in time.
-        """
-        for attempt in range(_ATTEMPTS):
-            try:
-                return await self._once(action)
-            except _TRANSIENT as error:
-                if attempt == _ATTEMPTS - 1:
-                    raise StoreError(str(error)) from error
-            except _MOVED as error:
-                await self._forget_connections()
-                raise StoreError("the database has become read-only") from error
-            except _DISCONNECTED as error:
-                if not again or attempt == _ATTEMPTS - 1:
-                    raise StoreError(f"the database cannot be reached: {error or type(error).__name__}") from error
-        raise AssertionError("unreachable")
-
-    async def _once(self, action: Callable[[Connection], Awaitable[_Result]]) -> _Result:
-        if self._pool is None:
-            raise StoreError("the store is closed")
-        try:
-            connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
-        except TimeoutError as error:
-            raise StoreError("no connection to the database became free in time") from error
-        try:
-            return await action(connection)
-        except TimeoutError as error:
-            raise StoreError("the database did not answer in time") from error
-        finally:
-            await self._pool.release(connection)
-
-    async def _forget_connections(self) -> None:
-        """Another server has become the primary: whoever asks next looks for it."""
-        if self._pool is not None:
-            await self._pool.expire_connections()
-
-    async def run(self, statement: Sql) -> list["asyncpg.Record"]:
-        """The rows of a statement."""
-        text = numbered(statement)
-        return await self.call(lambda connection: connection.fetch(text, *statement.parameters))
-
-    async def run_bounded(self, statement: Sql) -> list["asyncpg.Record"]:
-        """The rows of a statement that may have to read much; raises TimeBudgetError."""
-        text = numbered(statement)
-
-        async def fetch(connection: Connection) -> list[asyncpg.Record]:
-            try:
-                return await connection.fetch(text, *statement.parameters, timeout=self._budget)
-            except TimeoutError as error:
-                raise TimeBudgetError(
-                    f"The search took longer than {self._budget:g} seconds; compare an indexed attribute."
-                ) from error
-
-        return await self.call(fetch)
 
     async def _read_many(
         self, tenant: str, asked: list[tuple[str, str, bool]]
     ) -> Sequence[StoredResource | Exception | None]:
         statement = reads.READ if any(groups for *_, groups in asked) else reads.READ_WITHOUT_GROUPS
         types, ids = [kind for kind, *_ in asked], [resource_id for _, resource_id, _ in asked]
-        rows = await self.call(lambda connection: connection.fetch(statement, tenant, types, ids))
+        rows = await self.primary.call(lambda connection: connection.fetch(statement, tenant, types, ids))
         users = reads.users_among(rows)
-        derived = await all_groups(self.run, tenant, users) if users else None
+        derived = await all_groups(self.primary.run, tenant, users) if users else None
         found: list[StoredResource | None] = [None] * len(asked)
         for row in rows:
             found[row["place"] - 1] = reads.resource_of(row, derived)
@@ -195,7 +129,9 @@ class PostgresqlStore:
         """In the order of their keys, so that batches that meet wait for each other instead of locking up."""
         order = sorted(range(len(batch)), key=lambda place: (batch[place].type, batch[place].id))
         items = [writes.parameters_of(batch[place]) for place in order]
-        rows = await self.call(lambda connection: connection.fetch(writes.CARRY_OUT, tenant, items), again=False)
+        rows = await self.primary.call(
+            lambda connection: connection.fetch(writes.CARRY_OUT, tenant, items), again=False
+        )
         answers: list[Written | Exception] = [StoreError("no answer")] * len(batch)
         for row in rows:
             place = order[row["number"] - 1]
@@ -220,7 +156,7 @@ class PostgresqlTenantStore:
         if row is None or not private:
             return row
         key = (self._tenant, type_name, resource_id)
-        secret = await self._store.call(lambda connection: connection.fetchval(reads.READ_PRIVATE, *key))
+        secret = await self._store.primary.call(lambda connection: connection.fetchval(reads.READ_PRIVATE, *key))
         return StoredResource(
             row.type,
             row.id,
@@ -245,7 +181,7 @@ class PostgresqlTenantStore:
 
     async def search(self, query: Query) -> Page:
         """A page of the resources that match."""
-        run = self._store.run if is_point(query) else self._store.run_bounded
+        run = self._store.primary.run if is_point(query) else self._store.searching.run_bounded
         return await search(run, self._tenant, query)
 
     async def members(
@@ -255,12 +191,12 @@ class PostgresqlTenantStore:
         statement = reads.SOME_MEMBERS if only else reads.MEMBERS
         parameters: list[Any] = [self._tenant, group_id, after, limit]
         parameters += [list(only)] if only else []
-        rows = await self._store.call(lambda connection: connection.fetch(statement, *parameters))
+        rows = await self._store.primary.call(lambda connection: connection.fetch(statement, *parameters))
         return [reads.member_of(row) for row in rows]
 
     async def records(self, kind: str) -> Mapping[str, bytes]:
         """The records of a kind, by key."""
-        rows = await self._store.call(lambda connection: connection.fetch(reads.RECORDS, self._tenant, kind))
+        rows = await self._store.primary.call(lambda connection: connection.fetch(reads.RECORDS, self._tenant, kind))
         return {row["key"]: row["value"] for row in rows}
 
     async def put_record(self, kind: str, key: str, value: bytes) -> None:
@@ -271,7 +207,7 @@ class PostgresqlTenantStore:
                 await connection.execute(writes.COUNT_RECORDS, self._tenant)
                 await connection.execute(writes.PUT_RECORD, self._tenant, kind, key, value)
 
-        await self._store.call(put)
+        await self._store.primary.call(put)
 
     async def remove_record(self, kind: str, key: str) -> bool:
         """Forgets a record; whether there was one."""
@@ -281,11 +217,11 @@ class PostgresqlTenantStore:
                 await connection.execute(writes.COUNT_RECORDS, self._tenant)
                 return await connection.execute(writes.REMOVE_RECORD, self._tenant, kind, key) != "DELETE 0"
 
-        return await self._store.call(remove)
+        return await self._store.primary.call(remove)
 
     async def records_revision(self) -> int:
         """Grows with every change of any record."""
-        rows = await self._store.call(
+        rows = await self._store.primary.call(
             lambda connection: connection.fetch(reads.COUNTERS, self._tenant, [writes.RECORDS])
         )
         return rows[0][1] if rows else 0
@@ -298,7 +234,7 @@ class PostgresqlTenantStore:
                 for statement in writes.CLEAR:
                     await connection.execute(statement, self._tenant, timeout=_CLEAR_SECONDS)
 
-        await self._store.call(clear)
+        await self._store.primary.call(clear)
 
     async def changes(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:
         """The rows of the change log behind a sequence number."""
@@ -311,10 +247,6 @@ class PostgresqlTenantStore:
                 return
 
     async def _changes(self, after: int) -> list["asyncpg.Record"]:
-        return await self._store.call(
+        return await self._store.primary.call(
             lambda connection: connection.fetch(reads.CHANGES, self._tenant, after, _CHANGES_A_PAGE)
         )
-
-
-async def _keep(_connection: Connection) -> None:
-    """No session state is ever set, so that a connection needs no reset, which would cost a round trip."""
