@@ -5,264 +5,132 @@ turn, several rounds, so that the machine's moods hit all alike; reported are me
 """
 
 import argparse
-import contextlib
-import http.client
 import json
-import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
-from people import GROUP, PATCH, USER_NAME, person
+from operations import OPERATIONS, Job, Operation, get
+from servers import HERE, Server, pinned, start_constant, start_floor, start_headcount, start_peer
 
-HERE = Path(__file__).parent
-PEOPLE = 2_000
-MEMBERS = 2_000
-SPARE = 6_000
 CONNECTIONS = (1, 32)
-TARGETS = {
-    "create": (0.5, 3),
-    "get": (0.5, 10),
-    "patch": (0.5, 3),
-    "filter": (None, 12),
-    "page": (None, 40),
-    "member": (None, 100),
-}
-"""Operation → least share of the floor, least multiple of the peer."""
+HEADINGS = (
+    "operation",
+    "connections",
+    "headcount/s",
+    "median / p99 ms",
+    "floor/s",
+    "scim2-server/s",
+    "share of the floor",
+    "multiple of scim2-server",
+    "the floor's multiple",
+)
 
 
-@dataclass
-class Server:
-    name: str
-    port: int
-    base: str
-    token: str
-    process: subprocess.Popen
-    people: list[str]
-    group: str
-    spare: list[str]
-
-    def head(self, method: str, path: str, length: int | None = None) -> str:
-        lines = [f"{method} {self.base}{path} HTTP/1.1", "host: 127.0.0.1", f"authorization: Bearer {self.token}"]
-        lines += ["accept: application/scim+json"]
-        if length is not None:
-            lines += ["content-type: application/scim+json", f"content-length: {length}"]
-        return "\r\n".join(lines) + "\r\n\r\n"
-
-    def template(self, operation: str) -> tuple[str, list[str], list[int]]:
-        if operation == "get":
-            return self.head("GET", "/Users/{v}"), self.people, [200]
-        if operation == "filter":
-            names = [quote(USER_NAME.format(number=number)) for number in range(PEOPLE)]
-            return self.head("GET", "/Users?filter=userName%20eq%20%22{v}%22"), names, [200]
-        if operation == "page":
-            return self.head("GET", "/Users?count=100"), [""], [200]
-        if operation == "create":
-            body = json.dumps(person("new-{n}@example.com", "{n}"))
-            return self.sized("POST", "/Users", body), [""], [200, 201]
-        if operation == "patch":
-            change = {"op": "replace", "path": "displayName", "value": "Babs {n}"}
-            return self.sized("PATCH", "/Users/{v}", patch(change)), self.people, [200, 204]
-        change = {"op": "add", "path": "members", "value": [{"value": "{v}"}]}
-        return self.sized("PATCH", f"/Groups/{self.group}", patch(change)), self.spare, [200, 204]
-
-    def sized(self, method: str, path: str, body: str) -> str:
-        length = len(body.replace("{n}", "0" * 12).replace("{v}", "0" * len(self.people[0])).encode())
-        return self.head(method, path, length) + body
-
-
-def patch(operation: dict) -> str:
-    return json.dumps({"schemas": [PATCH], "Operations": [operation]})
-
-
-def pinned(core: int):
-    return lambda: os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"nothing listens on port {port}")
-
-
-def headcount(arguments: list[str], database: Path) -> dict:
-    command = [sys.executable, "-m", "headcount", *arguments, "--json", "--database", f"sqlite:///{database}"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
-def start(command: list[str], environment: dict[str, str] | None = None) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, *command],
-        preexec_fn=pinned(0),
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def start_headcount(folder: Path) -> Server:
-    database, port = folder / "headcount.db", free_port()
-    headcount(["tenant", "create", "bench"], database)
-    token = headcount(["token", "create", "--tenant", "bench", "--name", "benchmark"], database)["token"]
-    process = start(["-m", "headcount", "serve", "--port", str(port), "--database", f"sqlite:///{database}"])
-    wait_for(port)
-    server = Server("headcount", port, "/t/bench/scim/v2", token, process, [], "", [])
-    fill(server)
-    return server
-
-
-def start_peer(_folder: Path) -> Server:
-    port = free_port()
-    process = start([str(HERE / "peer.py"), str(port)])
-    wait_for(port)
-    server = Server("scim2-server", port, "", "none", process, [], "", [])
-    fill(server)
-    return server
-
-
-def start_floor(folder: Path, filled: Server) -> Server:
-    """Over a copy of Headcount's database."""
-    port, database = free_port(), folder / "floor.db"
-    headcount(["db", "backup", str(database)], folder / "headcount.db")
-    process = start([str(HERE / "floor.py"), str(port), str(database)])
-    wait_for(port)
-    return Server("floor", port, "", "none", process, filled.people, filled.group, filled.spare)
-
-
-def fill(server: Server) -> None:
-    """The same people on every server."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    headers = {"authorization": f"Bearer {server.token}", "content-type": "application/scim+json"}
-
-    def post(path: str, body: dict) -> str:
-        connection.request("POST", server.base + path, json.dumps(body), headers)
-        answer = connection.getresponse()
-        content = json.loads(answer.read())
-        if answer.status != 201:
-            raise SystemExit(f"{server.name} answered {answer.status}: {content}")
-        return content["id"]
-
-    names = [USER_NAME.format(number=number) for number in range(PEOPLE)]
-    server.people = [post("/Users", person(name, str(number))) for number, name in enumerate(names)]
-    server.group = post(
-        "/Groups",
-        {
-            "schemas": [GROUP],
-            "displayName": "Everybody",
-            "members": [{"value": item} for item in server.people[:MEMBERS]],
-        },
-    )
-    if server.name == "headcount":
-        brief = {"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"]}
-        server.spare = [post("/Users", {**brief, "userName": f"spare-{number}"}) for number in range(SPARE)]
-    else:
-        server.spare = [f"{number:036d}" for number in range(SPARE)]  # it does not look who they are
-    connection.close()
-
-
-def measure(server: Server, operation: str, connections: int, seconds: float) -> dict:
-    template, values, expected = server.template(operation)
-    spec = {
-        "template": template,
-        "values": values,
-        "expected": expected,
-        "connections": connections,
-        "port": server.port,
-        "warm_up": seconds / 6,
-        "seconds": seconds,
-    }
+def measure(job: Job, connections: int, seconds: float) -> dict[str, Any]:
+    """One run of the load generator."""
+    times = {"connections": connections, "warm_up": seconds / 6, "seconds": seconds}
     result = subprocess.run(
         [sys.executable, str(HERE / "load.py")],
-        input=json.dumps(spec),
-        capture_output=True,
+        input=json.dumps(job | times),
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
         preexec_fn=pinned(1),
     )
     figures = json.loads(result.stdout)
     if figures["unexpected"]:
-        raise SystemExit(f"{server.name}, {operation}: unexpected answers {figures['unexpected']}")
+        raise SystemExit(f"unexpected answers: {figures['unexpected']}")
     return figures
 
 
-def take(servers: list[Server], operations: list[str], seconds: float, rounds: int) -> list[dict]:
-    rows = []
-    for operation in operations:
-        for connections in CONNECTIONS:
-            figures: dict[str, list[dict]] = {server.name: [] for server in servers}
-            for _ in range(rounds):
-                for server in servers:
-                    figures[server.name].append(measure(server, operation, connections, seconds))
-            row = {"operation": operation, "connections": connections}
-            for name, taken in figures.items():
-                row[name] = {
-                    key: statistics.median(item[key] for item in taken) for key in ("rate", "median_ms", "p99_ms")
-                }
-            rows.append(row)
-            report(row)
-    return rows
+def compare(servers: list[Server], operation: Operation, connections: int, seconds: float, rounds: int) -> dict:
+    """The medians of an operation on all servers."""
+    taken: dict[str, list[dict]] = {server.name: [] for server in servers}
+    for _ in range(rounds):
+        for server in servers:
+            taken[server.name].append(measure(operation.job(server), connections, seconds))
+    medians = {
+        name: {key: statistics.median(run[key] for run in runs) for key in ("rate", "median_ms", "p99_ms")}
+        for name, runs in taken.items()
+    }
+    return {"operation": operation.name, "connections": connections, **medians}
 
 
-def report(row: dict) -> None:
+def line(row: dict) -> str:
+    """A row of the table."""
     own, floor, peer = (row[name]["rate"] for name in ("headcount", "floor", "scim2-server"))
-    least_floor, least_peer = TARGETS[row["operation"]]
-    of_floor, of_peer = own / floor, own / peer
-    verdicts = [
-        f"{of_floor:.2f} of the floor" + verdict(of_floor, least_floor),
-        f"{of_peer:.1f} x scim2-server" + verdict(of_peer, least_peer),
-    ]
-    print(
-        f"| {row['operation']} | {row['connections']} | {own:,.0f} | {row['headcount']['median_ms']:.2f} / "
-        f"{row['headcount']['p99_ms']:.2f} | {floor:,.0f} | {peer:,.1f} | {' | '.join(verdicts)} |",
-        flush=True,
+    operation = OPERATIONS[row["operation"]]
+    cells = (
+        row["operation"],
+        row["connections"],
+        f"{own:,.0f}",
+        f"{row['headcount']['median_ms']:.2f} / {row['headcount']['p99_ms']:.2f}",
+        f"{floor:,.0f}",
+        f"{peer:,.1f}",
+        f"{own / floor:.2f}" + verdict(own / floor, operation.of_floor),
+        f"{own / peer:.1f}" + verdict(own / peer, operation.of_peer),
+        f"{floor / peer:.1f}",
     )
+    return table_row(cells)
 
 
 def verdict(value: float, least: float | None) -> str:
-    return "" if least is None else f" (≥ {least:g}: {'yes' if value >= least else 'NO'})"
+    """Whether a target is reached."""
+    return "" if least is None else f" (≥ {least:g}: {'yes' if value >= least else 'no'})"
+
+
+def table_row(cells) -> str:
+    """A row in Markdown."""
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def show_ceiling(seconds: float) -> None:
+    """What the load generator can do at most, against a server that does nothing."""
+    server = start_constant()
+    try:
+        rates = [measure(get(server), connections, seconds)["rate"] for connections in CONNECTIONS]
+    finally:
+        server.stop()
+    print(f"Ceiling of the load generator: {rates[0]:,.0f}/s with 1 connection, {rates[1]:,.0f}/s with 32.\n")
+
+
+def arguments() -> argparse.Namespace:
+    """What to measure, and how long."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one round of one second")
+    parser.add_argument("--only", choices=OPERATIONS, action="append", help="this operation only (repeatable)")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures")
+    return parser.parse_args()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one round of one second")
-    parser.add_argument("--only", choices=TARGETS, action="append", help="this operation only (repeatable)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures")
-    arguments = parser.parse_args()
-    seconds, rounds = (1.0, 1) if arguments.quick else (3.0, 3)
+    """Measures, and prints a table in Markdown."""
+    options = arguments()
+    seconds, rounds = (1.0, 1) if options.quick else (3.0, 3)
     folder = Path(tempfile.mkdtemp(prefix="headcount-benchmark-", dir=HERE.parent))
     servers: list[Server] = []
+    rows = []
     try:
+        show_ceiling(seconds)
         servers.append(start_headcount(folder))
         servers.append(start_floor(folder, servers[0]))
-        servers.append(start_peer(folder))
-        print(
-            "| operation | connections | headcount/s | median / p99 ms | floor/s | scim2-server/s | share of the floor | multiple of scim2-server |"
-        )
-        print("|---|---|---|---|---|---|---|---|")
-        rows = take(servers, arguments.only or list(TARGETS), seconds, rounds)
+        servers.append(start_peer())
+        print(table_row(HEADINGS), table_row("---" for _ in HEADINGS), sep="\n")
+        for name in options.only or OPERATIONS:
+            for connections in CONNECTIONS:
+                rows.append(compare(servers, OPERATIONS[name], connections, seconds, rounds))
+                print(line(rows[-1]), flush=True)
     finally:
         for server in servers:
-            server.process.terminate()
-            server.process.wait()
+            server.stop()
         shutil.rmtree(folder)
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(rows, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

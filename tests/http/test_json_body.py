@@ -46,6 +46,8 @@ def test_every_json_value_is_decoded_as_it_is(value: Any) -> None:
         b'{"a":1,"a":1}',
         b'{"a":{"b":1,"c":2,"b":3}}',
         b'[{"a":1,"a" :2}]',
+        b'{"a":1,"a"\r\n\t :2}',
+        b'{"a":1,"a":"\\":"}',
         b'{"a\\u0062":1,"ab":2}',
         b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
         b'{"a":' * 5000 + b"1" + b"}" * 5000,
@@ -54,6 +56,13 @@ def test_every_json_value_is_decoded_as_it_is(value: Any) -> None:
 def test_what_is_not_strict_json_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidSyntaxError):
         decode_json(body)
+
+
+@pytest.mark.parametrize("text", ["\\u0022:", '\\"\\u003a', '\\"\\u003A', "\\u0022\\u003a", '\\"\\u0020:'])
+def test_text_that_becomes_a_quote_and_a_colon_hides_no_duplicate(text: str) -> None:
+    with pytest.raises(InvalidSyntaxError):
+        decode_json(b'{"a":1,"a":2,"b":"%b"}' % text.encode())
+    assert decode_json(b'{"a":1,"b":"%b"}' % text.encode()) == {"a": 1, "b": json.loads(f'"{text}"')}
 
 
 def test_text_that_looks_like_members_is_no_duplicate() -> None:

@@ -3,6 +3,7 @@
 import os
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def new_id() -> str:
@@ -16,4 +17,10 @@ def new_id() -> str:
 
 def now() -> str:
     """The current instant as UTC text of fixed width, `2026-01-31T08:30:00.000000Z`."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")[:26] + "Z"
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]

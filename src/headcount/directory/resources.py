@@ -86,7 +86,10 @@ class Resources:
         self._passwords = passwords
 
     def projection(self, resource_type: ResourceType, request: Request) -> Projection:
-        """The projection that a request asks for."""
+        """The projection that a request asks for; raises InvalidValueError for one of too many names."""
+        most = self.tenant.limits.projection_names
+        if len(request.attributes) > most or len(request.excluded_attributes) > most:
+            raise InvalidValueError(f"'attributes' and 'excludedAttributes' take at most {most} names.")
         return read_projection(
             request.attributes,
             request.excluded_attributes,
@@ -245,37 +248,28 @@ class Resources:
         differs = change.resource != current or bool(private)
         if not differs and change.members is None:
             return row
-        update = Update(
-            row.type,
-            row.id,
-            self._origin(request),
-            self._expected(row, request, differs=differs),
-            members=change.members,
-        )
-        document = row.document
+        origin, expected = self._origin(request), self._expected(row, request, differs=differs)
         if differs:
-            document = orjson.dumps(change.resource)
-            update = replace(
-                update,
-                document=document,
+            update = Update(
+                row.type,
+                row.id,
+                origin,
+                expected,
+                document=orjson.dumps(change.resource),
                 compare=orjson.dumps(compare_document(change.resource, resource_type)),
                 private=await self._private(private, row),
                 keys=keys_of(change.resource, resource_type),
                 previous=keys_of(current, resource_type),
                 before=row.document,
+                members=change.members,
             )
+        else:
+            update = Update(row.type, row.id, origin, expected, members=change.members)
         with in_scim_terms():
             written = await self.store.write(update)
-        after = replace(
-            row,
-            version=written.version,
-            modified=written.modified,
-            document=document,
-            member_count=written.member_count,
-        )
         if _manager_of(change.resource) != _manager_of(current):
             return await self.stored(resource_type, row.id)
-        return after
+        return _row(row.type, row.id, update.document or row.document, written, row.groups, row.manager)
 
     def _expected(self, row: StoredResource, request: Request, *, differs: bool) -> int | None:
         """The version to write under. A change of members alone commutes with others, so any version will do."""
@@ -351,7 +345,15 @@ def _manager_of(resource: Mapping[str, Json]) -> Json:
     return resource.get(ENTERPRISE_USER, {}).get("manager")
 
 
-def _row(type_name: str, resource_id: str, document: bytes, written: Written) -> StoredResource:
+def _row(
+    type_name: str,
+    resource_id: str,
+    document: bytes,
+    written: Written,
+    groups: bytes | None = None,
+    manager: bytes | None = None,
+) -> StoredResource:
+    """A resource as a write has left it."""
     return StoredResource(
         type_name,
         resource_id,
@@ -359,5 +361,7 @@ def _row(type_name: str, resource_id: str, document: bytes, written: Written) ->
         written.created,
         written.modified,
         document,
-        member_count=written.member_count,
+        groups,
+        manager,
+        written.member_count,
     )
