@@ -31,6 +31,9 @@ def test_the_tag_of_a_version_is_weak() -> None:
         ("", False),
         (",", False),
         ('W/"*"', False),
+        ('foo"12"', False),
+        ('"12" "13"', False),
+        ('W/"12", "', False),
     ],
 )
 def test_a_precondition_names_the_version_or_not(header: str, matches: bool) -> None:

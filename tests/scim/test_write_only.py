@@ -2,7 +2,7 @@
 
 import pytest
 
-from headcount.scim.errors import InvalidFilterError
+from headcount.scim.errors import InvalidFilterError, InvalidValueError
 from headcount.scim.filters.binding import bind_filter
 from headcount.scim.filters.grammar import FilterLimits, parse_filter
 from headcount.scim.profiles import STRICT, TOLERANT
@@ -42,3 +42,24 @@ def test_a_write_only_attribute_cannot_be_filtered_by(returned):
 
     with pytest.raises(InvalidFilterError):
         bind_filter(parsed, door(returned), TOLERANT)
+
+
+def test_a_secret_part_of_a_value_is_checked_and_not_kept():
+    lock = {
+        "name": "locks",
+        "type": "complex",
+        "multiValued": True,
+        "subAttributes": [{"name": "value"}, {"name": "code", "returned": "never", "required": True}],
+    }
+    key = {**lock, "name": "key", "multiValued": False}
+    schema = {"id": BASE, "attributes": [lock, key]}
+    kind = build_registry([schema, {"name": "Door", "endpoint": "/Doors", "schema": BASE}]).by_name["Door"]
+    body = {"schemas": [BASE], "locks": [{"value": "a", "code": "1"}], "key": {"value": "b", "code": "2"}}
+
+    assert validate_resource(body, kind, STRICT).resource == {
+        "schemas": [BASE],
+        "locks": [{"value": "a"}],
+        "key": {"value": "b"},
+    }
+    with pytest.raises(InvalidValueError, match="code"):
+        validate_resource({"schemas": [BASE], "locks": [{"value": "a"}]}, kind, STRICT)

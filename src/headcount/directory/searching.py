@@ -8,14 +8,15 @@ from headcount.directory.cursors import Cursors, Walk
 from headcount.directory.refusals import in_scim_terms
 from headcount.directory.representation import MEMBERS_A_PAGE, group_text, render
 from headcount.directory.resources import Request, Resources
-from headcount.scim.errors import InvalidFilterError, InvalidValueError
-from headcount.scim.filters.binding import BoundFilter, bind_filter, unknown_paths
+from headcount.scim.errors import InvalidFilterError, InvalidValueError, SensitiveError
+from headcount.scim.filters.binding import BoundFilter, bind_filter, named_paths, unknown_paths
 from headcount.scim.filters.grammar import FilterLimits, parse_filter
+from headcount.scim.filters.references import with_absolute_references
 from headcount.scim.filters.syntax import Filter
-from headcount.scim.paths import BoundPath
+from headcount.scim.paths import BoundPath, bind_path
 from headcount.scim.projection import Projection
 from headcount.scim.registry import ResourceType
-from headcount.scim.search import SearchRequest, bind_sort
+from headcount.scim.search import SearchRequest, bind_sort, names_of
 from headcount.store.interface import Page, Query, StoredResource, Target
 
 _OPENING: Final = b'{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]'
@@ -87,10 +88,25 @@ class Searching:
         sorts = [self._sort(search.sort_by, kind) for kind in resource_types]
         if search.sort_by and not any(sorts):
             raise InvalidValueError(f"'sortBy': there is no attribute '{search.sort_by}'.")
-        return tuple(
+        targets = tuple(
             Target(kind, self._bind(parsed, kind, several=several), sort)
             for kind, sort in zip(resource_types, sorts, strict=True)
         )
+        if search.in_url and self._tenant.limits.sensitive_attributes:
+            for target in targets:
+                self._check_sensitive(target)
+        return targets
+
+    def _check_sensitive(self, target: Target) -> None:
+        """Raises SensitiveError when a search in a URL names what must not stand there (RFC 7644 §7.5.2)."""
+        names = names_of(self._tenant.limits.sensitive_attributes)
+        sensitive = [
+            path for name in names if (path := bind_path(name, target.resource_type, bare_extension_names=True))
+        ]
+        named = [*(named_paths(target.filter) if target.filter else ()), *([target.sort] if target.sort else ())]
+        for path in named:
+            if any(item.covers(path) for item in sensitive):
+                raise SensitiveError(f"'{path}' must not be searched by in a URL; send a POST to .search instead.")
 
     def _parse(self, text: str | None) -> Filter | None:
         if text is None:
@@ -101,7 +117,8 @@ class Searching:
     def _bind(self, parsed: Filter | None, resource_type: ResourceType, *, several: bool) -> BoundFilter | None:
         if parsed is None:
             return None
-        return bind_filter(parsed, resource_type, self._tenant.profile, unknown_is_absent=several)
+        bound = bind_filter(parsed, resource_type, self._tenant.profile, unknown_is_absent=several)
+        return with_absolute_references(bound, self._tenant.base_url)
 
     def _check_known(self, parsed: Filter, resource_types: Sequence[ResourceType]) -> None:
         """An attribute that no searched type has is a mistake, also where one missing somewhere is none."""

@@ -58,6 +58,9 @@ class ResourceType:
     is_verbatim: bool = field(init=False, repr=False, compare=False)
     """Whether a stored document is returned as it is when no projection is asked for."""
 
+    half_secret_attributes: tuple[tuple[str, Attribute], ...] = field(init=False, repr=False, compare=False)
+    """(extension URN or "", attribute) of those with a sub-attribute that is never returned."""
+
     def __post_init__(self) -> None:
         common = look_up(definitions.COMMON)
         object.__setattr__(self, "attributes", {**self.schema.by_name, **common})  # common ones win: RFC 7643 §3.1
@@ -73,6 +76,12 @@ class ResourceType:
         immutable = ((urn, tuple(filter(_is_immutable, schema.attributes))) for urn, schema in parts)
         object.__setattr__(self, "immutable_attributes", tuple(pair for pair in immutable if pair[1]))
         object.__setattr__(self, "unique_attributes", tuple(_unique_attributes(schema for _, schema in parts)))
+        secret = ((urn, attribute) for urn, schema in parts for attribute in schema.attributes)
+        object.__setattr__(
+            self,
+            "half_secret_attributes",
+            tuple(pair for pair in secret if any(sub.is_secret for sub in pair[1].sub_attributes)),
+        )
         object.__setattr__(self, "is_verbatim", all(_is_verbatim(schema) for _, schema in parts))
 
     @property

@@ -67,7 +67,22 @@ def arrange(found: Mapping[str, Json], resource_type: ResourceType) -> dict[str,
             if values:
                 schemas.append(urn)
                 resource[urn] = values
+    for urn, attribute in resource_type.half_secret_attributes:
+        _forget_secrets(resource.get(urn, {}) if urn else resource, attribute)
     return resource
+
+
+def _forget_secrets(holder: dict[str, Json], attribute: Attribute) -> None:
+    """Sub-attributes that are never returned are checked and not kept: no answer, filter or log could hold them."""
+    value = holder.get(attribute.name)
+    if isinstance(value, list):
+        holder[attribute.name] = [_without_secrets(element, attribute) for element in value]
+    elif value is not None:
+        holder[attribute.name] = _without_secrets(value, attribute)
+
+
+def _without_secrets(value: Mapping[str, Json], attribute: Attribute) -> dict[str, Json]:
+    return {name: item for name, item in value.items() if not attribute.by_name[name].is_secret}
 
 
 def check_required(resource: Mapping[str, Json], resource_type: ResourceType) -> None:

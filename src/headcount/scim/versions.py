@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-_TAG: Final = re.compile(r'\s*(?:W/)?("[^"]*"|[^",\s]+)\s*(?:,|$)')
+_TAG: Final = r'(?:W/)?("[^"]*"|[^",\s]+)'
+_TAGS: Final = re.compile(rf"\s*{_TAG}\s*(?:,\s*{_TAG}\s*)*")
+"""A list of entity tags; some clients leave out the quotes."""
 
 
 def entity_tag(version: int) -> str:
@@ -21,4 +23,6 @@ def matches_tag(header: str, version: int | None) -> bool:
         return False
     if header.strip() == "*":
         return True
-    return any(tag.strip('"') == str(version) for tag in _TAG.findall(header))
+    if _TAGS.fullmatch(header) is None:
+        return False
+    return any(tag.strip('"') == str(version) for tag in re.findall(_TAG, header))

@@ -28,7 +28,15 @@ def is_point(query: Query) -> bool:
 
 
 def search(connection: sqlite3.Connection, tenant: str, query: Query) -> Page:
-    """A page of the resources that match."""
+    """A page of the resources that match, all of it as of one instant."""
+    connection.execute("BEGIN")
+    try:
+        return _page(connection, tenant, query)
+    finally:
+        connection.execute("COMMIT")
+
+
+def _page(connection: sqlite3.Connection, tenant: str, query: Query) -> Page:
     types = pickings(tenant, query, _DIALECT, lambda: _counter(connection, tenant, "nested") > 0)
     rows = merged([_rows(connection, picking, query) for picking in types], query) if query.limit else []
     total = _total(connection, tenant, query, types, rows) if query.total else None
