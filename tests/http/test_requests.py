@@ -2,7 +2,7 @@
 
 import pytest
 
-from headcount.http.requests import accepts_scim, is_json, is_request_id, path_segments, query_parameters
+from headcount.http.requests import RequestIds, accepts_scim, is_json, path_segments, query_parameters
 from headcount.scim.errors import InvalidValueError, NotFoundError
 
 
@@ -65,8 +65,13 @@ def test_repeated_and_undecodable_parameters_are_refused(query: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fit"),
-    [("a-1", True), ("x" * 128, True), ("x" * 129, False), ("a b", False), ("a\nb", False), ("", False)],
+    ("given", "fit"),
+    [(b"a-1", True), (b"x" * 128, True), (b"x" * 129, False), (b"a b", False), (b"a\nb", False), (b"", False)],
 )
-def test_request_ids_of_clients_are_checked_before_they_are_logged(text: str, fit: bool) -> None:
-    assert is_request_id(text) is fit
+def test_request_ids_of_clients_are_checked_before_they_are_logged(given: bytes, fit: bool) -> None:
+    assert (RequestIds().of(given) == given.decode()) is fit
+
+
+def test_requests_without_an_id_get_one_each() -> None:
+    ids = RequestIds()
+    assert len({ids.of(None) for _ in range(3)}) == 3
