@@ -37,6 +37,11 @@ def test_a_get_of_the_version_that_the_client_has_is_304_without_a_body(client, 
     assert "content-type" not in answer.headers
 
 
+def test_header_lines_of_one_name_are_one_list(client, person):
+    lines = {"If-None-Match": person["meta"]["version"], "if-none-match": 'W/"other"'}
+    assert client.send("GET", f"/Users/{person['id']}", headers=lines).status == 304
+
+
 @pytest.mark.parametrize("tag", STALE)
 def test_a_get_of_another_version_is_answered(client, person, tag):
     assert client.send("GET", f"/Users/{person['id']}", headers={"If-None-Match": tag}).ok() == person

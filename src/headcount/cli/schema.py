@@ -1,6 +1,5 @@
 """`headcount schema`: a tenant's schema extensions and resource types."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +8,8 @@ import typer
 
 from headcount.cli.output import AsJson, Database, UsageError, show, show_table
 from headcount.cli.running import with_installation
+from headcount.http.json_body import decode_json
+from headcount.scim.errors import ScimError
 
 schema = typer.Typer(no_args_is_help=True, help="Add, list and remove a tenant's schemas and resource types.")
 
@@ -64,7 +65,10 @@ def remove(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a schema; refused while resources use it."""
+    """Remove a schema; refused while resources use it.
+
+    Example: headcount schema remove urn:example:badge:2.0:User --tenant acme
+    """
     with_installation(database, lambda installation: installation.schemas.remove(tenant, urn))
     show({"removed": urn}, as_json=as_json, sentence=f"Removed {urn}.")
 
@@ -72,12 +76,16 @@ def remove(
 def read_documents(file: str) -> list[Any]:
     """The documents in a JSON file; raises UsageError."""
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-        content = json.loads(text)
-    except (OSError, ValueError) as error:
+        content = decode_json(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}") from error
+    except ScimError as error:
         raise UsageError(f"{file}: {error}") from error
     if isinstance(content, dict) and isinstance(content.get("Resources"), list):
         return list(content["Resources"])
     if isinstance(content, dict) and not content.keys() & {"id", "name", "attributes", "endpoint"}:
         content = [item for part in ("schemas", "resourceTypes") for item in content.get(part) or ()]
-    return content if isinstance(content, list) else [content]
+    documents = content if isinstance(content, list) else [content]
+    if not documents:
+        raise UsageError(f"{file}: there is no Schema or ResourceType document in it")
+    return documents

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from headcount.cli.output import AsJson, Database, UsageError, show, show_table
+from headcount.cli.output import AsJson, Database, UsageError, cell_of, show, show_table
 from headcount.cli.running import with_installation
 
 tenant = typer.Typer(no_args_is_help=True, help="Create, list, change and delete tenants.")
@@ -77,7 +77,7 @@ def list_all(database: Database = None, as_json: AsJson = False) -> None:
 def show_one(name: Name, database: Database = None, as_json: AsJson = False) -> None:
     """Show a tenant's settings."""
     found = with_installation(database, lambda installation: installation.tenants.get(name))
-    lines = [f"{heading.capitalize():16} {found[key]}" for key, heading in _COLUMNS.items() if key in found]
+    lines = [f"{heading.capitalize():16} {cell_of(found[key])}" for key, heading in _COLUMNS.items() if key in found]
     show(found, as_json=as_json, sentence="\n".join([*lines, f"{'Created':16} {found['meta']['created']}"]))
 
 
@@ -119,7 +119,7 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(f"this deletes everything in the tenant {name}; say --yes")
-        if typer.prompt(f"This deletes everything in the tenant. Type its name, {name}, to go on") != name:
+        if typer.prompt(f"This deletes everything in the tenant. Type its name, {name}, to go on", err=True) != name:
             raise UsageError("nothing was deleted")
     with_installation(database, lambda installation: installation.tenants.delete(name))
     show({"deleted": name}, as_json=as_json, sentence=f"Deleted the tenant {name}.")

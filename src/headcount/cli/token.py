@@ -17,6 +17,8 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 def lifetime_of(text: str) -> timedelta:
     """A duration such as 365d, 12h or 30m; raises UsageError."""
+    if text.strip().lower() == "never":
+        raise UsageError("a token without an end must be asked for with --never-expires")
     match = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip().lower())
     if match is None:
         raise UsageError(f"'{text}' is no duration: use a number and m, h, d or w, as in 365d")
@@ -28,8 +30,9 @@ def create(
     tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="The tenant that the token opens.")],
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What the token is for: 'Okta', 'Entra ID'.")],
     expires: Annotated[
-        str, typer.Option(metavar="DURATION", help="How long it is valid: 12h, 90d. At most 730d.")
-    ] = "365d",
+        str | None,
+        typer.Option(metavar="DURATION", help="How long it is valid: 12h, 90d. At most 730d.", show_default="365d"),
+    ] = None,
     never: Annotated[
         bool, typer.Option("--never-expires", help="A token without an end, against RFC 7644 §7.4.")
     ] = False,
@@ -43,9 +46,9 @@ def create(
 
     Example: headcount token create --tenant acme --name "Entra ID" --expires 180d
     """
-    if expires.strip().lower() == "never":
-        raise UsageError("a token without an end must be asked for with --never-expires")
-    lifetime = None if never else lifetime_of(expires)
+    if never and expires:
+        raise UsageError("--expires and --never-expires exclude each other")
+    lifetime = None if never else lifetime_of(expires or "365d")
     text, resource = with_installation(
         database, lambda installation: installation.tokens.create(tenant, name, lifetime=lifetime, user=user)
     )
@@ -74,6 +77,9 @@ def revoke(
     database: Database = None,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a token; running servers refuse it within a second."""
+    """Revoke a token; running servers refuse it within a second.
+
+    Example: headcount token revoke 0198c5b2-7d3e-7c41-9a57-2f6f0e1b8d34
+    """
     revoked = with_installation(database, lambda installation: installation.tokens.revoke(token_id))
     show(revoked, as_json=as_json, sentence=f"Revoked the token {token_id}.")

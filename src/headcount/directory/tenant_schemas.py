@@ -13,7 +13,7 @@ from headcount.scim.filters.syntax import Comparison, Operator
 from headcount.scim.profiles import STRICT
 from headcount.scim.registry import Registry, ResourceType, build_registry, is_resource_type_document
 from headcount.scim.schemas import Json, schema_from_document
-from headcount.store.interface import Query, Store, Target, TenantStore
+from headcount.store.interface import Query, Store, Target, TenantStore, VersionConflictError
 
 _EXTENDED_BY_DEFAULT: Final = "User"
 
@@ -33,7 +33,7 @@ class TenantSchemas:
         """
         await self._tenants.get(tenant)
         store = self._store.for_tenant(tenant)
-        kept = {key: orjson.loads(value) for key, value in (await store.records(SCHEMA_RECORDS)).items()}
+        revision, kept = await _kept(store)
         registry = build_registry(kept.values())
         added: dict[str, Json] = {}
         for document in documents:
@@ -45,8 +45,7 @@ class TenantSchemas:
             if not is_resource_type_document(document):
                 self._attach(added, document["id"], extends, registry, kept)
         build_registry((kept | added).values())  # refuses what does not fit together
-        for key, document in added.items():
-            await store.put_record(SCHEMA_RECORDS, key, orjson.dumps(document))
+        await _change(store, revision, added)
         return await self.list(tenant)
 
     async def list(self, tenant: str) -> list[dict[str, Json]]:
@@ -72,21 +71,13 @@ class TenantSchemas:
         """Forgets a schema; refused with ConflictError while resources use it."""
         await self._tenants.get(tenant)
         store = self._store.for_tenant(tenant)
-        kept = {key: orjson.loads(value) for key, value in (await store.records(SCHEMA_RECORDS)).items()}
+        revision, kept = await _kept(store)
         if f"schema {urn.lower()}" not in kept:
             raise NotFoundError(f"The tenant '{tenant}' has no schema {urn} of its own.")
         await self._check_unused(store, urn, build_registry(kept.values()))
-        remaining = {}
-        for key, document in kept.items():
-            left = _without(document, urn)
-            if left is not None:
-                remaining[key] = left
-        build_registry(remaining.values())
-        for key, document in kept.items():
-            if key not in remaining:
-                await store.remove_record(SCHEMA_RECORDS, key)
-            elif remaining[key] != document:
-                await store.put_record(SCHEMA_RECORDS, key, orjson.dumps(remaining[key]))
+        changed = {key: _without(document, urn) for key, document in kept.items()}
+        build_registry(document for document in changed.values() if document is not None)
+        await _change(store, revision, {key: left for key, left in changed.items() if left != kept[key]})
 
     def _merge(self, added: dict[str, Json], document: Mapping[str, Json], kept: Mapping[str, Json]) -> None:
         """Extensions that a resource type was given before stay."""
@@ -124,6 +115,22 @@ class TenantSchemas:
             page = await store.search(query)
             if page.total:
                 raise ConflictError(f"{page.total} resources of type {kind.name} use {urn}.")
+
+
+async def _kept(store: TenantStore) -> tuple[int, dict[str, Json]]:
+    """The documents by key, and the revision that they have at least."""
+    revision = await store.records_revision()
+    records = await store.records(SCHEMA_RECORDS)
+    return revision, {key: orjson.loads(value) for key, value in records.items()}
+
+
+async def _change(store: TenantStore, revision: int, documents: Mapping[str, Json]) -> None:
+    """Keeps documents and forgets those that are None; raises ConflictError when somebody else was faster."""
+    changes = {key: None if document is None else orjson.dumps(document) for key, document in documents.items()}
+    try:
+        await store.change_records(SCHEMA_RECORDS, changes, expected_revision=revision)
+    except VersionConflictError as error:
+        raise ConflictError("The tenant's schemas were changed at the same time; try again.") from error
 
 
 def _uses(kind: ResourceType, urn: str) -> BoundFilter:

@@ -56,10 +56,19 @@ class Tenants:
             "refuseUnknown": refuse_unknown,
         }
         _check_settings(body)
+        await self._sweep(name)
         try:
             return decoded(await self._operator.create(TENANT, body, request_of(actor)))
         except UniquenessError:
             raise UniquenessError(f"The tenant '{name}' exists already.") from None
+
+    async def _sweep(self, name: str) -> None:
+        """Removes what a deletion that was cut short left of a namesake, so that nobody inherits it."""
+        if await find_one(self._operator, TENANT, "name", name) is not None:
+            return
+        async for token in find_all(self._operator, ACCESS_TOKEN, ("tenant", name)):
+            await self._operator.delete(ACCESS_TOKEN, token["id"], request_of("cli"))
+        await self._store.for_tenant(name).clear()
 
     async def list(self) -> list[dict[str, Json]]:
         """All tenants."""

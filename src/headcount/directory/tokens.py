@@ -54,9 +54,8 @@ class AccessTokens:
     ) -> tuple[str, dict[str, Json]]:
         """A new token and its resource. The token itself is nowhere kept; a lifetime of None never ends."""
         if lifetime is not None and not timedelta() < lifetime <= LONGEST:
-            raise InvalidValueError("A token lives for two years (730 days) at most.")
-        if await find_one(self._operator, TENANT, "name", tenant) is None:
-            raise NotFoundError(f"There is no tenant '{tenant}'.")
+            raise InvalidValueError("A token lives for more than nothing, and for two years (730 days) at most.")
+        await self._check_tenant(tenant)
         token = new_token()
         expires = None if lifetime is None else (datetime.now(UTC) + lifetime).isoformat()
         body = {
@@ -71,8 +70,10 @@ class AccessTokens:
         return token, _shown(decoded(await self._operator.create(ACCESS_TOKEN, body, request_of(actor))))
 
     async def list(self, tenant: str | None = None) -> list[dict[str, Json]]:
-        """All tokens, or those of one tenant."""
-        equals = ("tenant", tenant) if tenant else None
+        """All tokens, or those of one tenant; raises NotFoundError when there is no such tenant."""
+        if tenant is not None:
+            await self._check_tenant(tenant)
+        equals = None if tenant is None else ("tenant", tenant)
         return [_shown(token) async for token in find_all(self._operator, ACCESS_TOKEN, equals)]
 
     async def revoke(self, token_id: str, *, actor: str = "cli") -> dict[str, Json]:
@@ -90,6 +91,10 @@ class AccessTokens:
             return None
         expires = document.get("expires")
         return Access(row.id, document["tenant"], document.get("user"), _epoch(expires))
+
+    async def _check_tenant(self, tenant: str) -> None:
+        if await find_one(self._operator, TENANT, "name", tenant) is None:
+            raise NotFoundError(f"There is no tenant '{tenant}'.")
 
     async def _user(self, tenant: str, user_name: str) -> str:
         bound = bind_filter(Comparison("userName", Operator.EQ, user_name), USER, STRICT)
