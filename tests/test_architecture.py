@@ -467,5 +467,7 @@ def test_the_whole_house_is_looked_at(headcount):
     assert {"scim", "store", "directory", "http", "cli", "testing", "assembly"} <= {
         module.room for module in headcount.modules.values()
     }
-    assert any(found.module == "store.interface" for found in headcount.inner_imports(headcount.modules["assembly"]))
+    assert any(
+        found.module == "store.administration" for found in headcount.inner_imports(headcount.modules["assembly"])
+    )
     assert OF_EXTRA["postgresql"] >= {"asyncpg"}

@@ -10,6 +10,7 @@ from headcount.directory.tenant import Limits
 from headcount.directory.tenant_schemas import TenantSchemas
 from headcount.directory.tenants import Tenants
 from headcount.directory.tokens import AccessTokens
+from headcount.http.admission import Admission
 from headcount.http.application import Application, Serving
 from headcount.http.gate import Gate
 from headcount.http.logs import AccessLog, configure_logs
@@ -18,7 +19,7 @@ from headcount.http.requests import RequestIds
 from headcount.http.scim import ScimEndpoints
 from headcount.sealing import Seal
 from headcount.settings import Settings, SettingsError
-from headcount.store.interface import Store
+from headcount.store.administration import DatabaseStore
 from headcount.store.sqlite.store import SqliteStore
 
 
@@ -27,7 +28,7 @@ class Installation:
     """An open installation and what manages it."""
 
     settings: Settings
-    store: Store
+    store: DatabaseStore
     tenants: Tenants
     tokens: AccessTokens
     schemas: TenantSchemas
@@ -49,7 +50,7 @@ async def open_installation(settings: Settings, *, upgrade: bool = False) -> Asy
         await store.close()
 
 
-def store_of(settings: Settings, *, upgrade: bool = False) -> Store:
+def store_of(settings: Settings, *, upgrade: bool = False) -> DatabaseStore:
     """The store that the settings name, not open yet; raises SettingsError when its driver is not installed."""
     if settings.is_sqlite:
         return SqliteStore(settings.database_path, search_budget=settings.search_budget, upgrade=upgrade)
@@ -62,6 +63,7 @@ def store_of(settings: Settings, *, upgrade: bool = False) -> Store:
         connections=settings.database_connections,
         pooler=settings.database_pooler == "transaction",
         search_budget=settings.search_budget,
+        timeout=settings.database_timeout,
         replica_url=settings.database_replica,
         upgrade=upgrade,
     )
@@ -76,7 +78,7 @@ def create_application(settings: Settings) -> Application:
     """The ASGI application; it opens the installation when its lifespan starts."""
 
     async def start() -> Serving:
-        BoundedProtocol.configure(settings.header_deadline, settings.connections_per_address)
+        BoundedProtocol.configure(settings.header_deadline, settings.body_deadline, settings.connections_per_address)
         configure_logs(settings.log_format, settings.log_level)
         stack = AsyncExitStack()
         installation = await stack.enter_async_context(open_installation(settings, upgrade=True))
@@ -85,13 +87,15 @@ def create_application(settings: Settings) -> Application:
         gate = Gate(installation.store, installation.tenants, installation.tokens, cursors, settings.public_url)
         log = AccessLog(settings.log_format, enabled=settings.log_level in ("debug", "info"))
         ids = RequestIds()
-        scim = ScimEndpoints(gate, limits, settings.public_url, log, ids, body_deadline=settings.body_deadline)
+        admission = Admission(settings.requests_in_flight, settings.body_bytes_in_flight)
+        deadline = settings.body_deadline
+        scim = ScimEndpoints(gate, limits, settings.public_url, log, ids, admission, body_deadline=deadline)
 
         async def stop() -> None:
             log.flush()
             await stack.aclose()
 
-        return Serving(scim, installation.store, log, ids, stop)
+        return Serving(scim, installation.store, log, ids, admission, stop)
 
     return Application(start)
 
@@ -101,7 +105,7 @@ def application() -> Application:
     return create_application(Settings.from_environment())
 
 
-async def _installation(settings: Settings, store: Store) -> Installation:
+async def _installation(settings: Settings, store: DatabaseStore) -> Installation:
     operator = operator_resources(store, settings.public_url)
     tenants = Tenants(store, operator, limits_of(settings))
     key = settings.installation_key() or await store.installation_key()

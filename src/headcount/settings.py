@@ -37,6 +37,7 @@ class Settings:
     database_pooler: str = _setting(
         "none", "transaction where a pooler in transaction mode, such as PgBouncer, stands in front of PostgreSQL."
     )
+    database_timeout: float = _setting(15.0, "Seconds that PostgreSQL may take for one statement; past them it is 503.")
     database_replica: str = _setting(
         "", "A streaming replica of the PostgreSQL, which takes the searches that read much: postgresql://…"
     )
@@ -49,8 +50,16 @@ class Settings:
     workers: int = _setting(1, "Processes that serve.")
     search_budget: float = _setting(5.0, "Seconds that a search may take; past them it is tooMany.")
     header_deadline: float = _setting(10.0, "Seconds for the request line and the headers to arrive.")
-    body_deadline: float = _setting(30.0, "Seconds without a further part of the body.")
-    connections_per_address: int = _setting(1_000, "Connections from one address at a time; 0 for any number.")
+    body_deadline: float = _setting(
+        30.0, "Seconds without a further part of the body, or without the client taking a further part of the answer."
+    )
+    connections_per_address: int = _setting(
+        1_000, "Connections from one address at a time; 0 for any number, as always behind a proxy."
+    )
+    requests_in_flight: int = _setting(512, "Requests that a process works on at a time; more are refused with 503.")
+    body_bytes_in_flight: int = _setting(
+        64 * 1024 * 1024, "Bytes of request bodies that a process holds at a time; more are refused with 503."
+    )
     bulk_operations: int = _setting(1_000, "Operations in a bulk request.")
     bulk_bytes: int = _setting(4 * 1024 * 1024, "Bytes in a bulk request.")
     body_bytes: int = _setting(1024 * 1024, "Bytes in any other request.")
@@ -123,7 +132,7 @@ class Settings:
         self._check_database()
         if not _is_public_url(self.public_url):
             raise SettingsError(
-                f"{PREFIX}PUBLIC_URL must be a URL such as https://scim.example.com, not {self.public_url!r}"
+                f"{PREFIX}PUBLIC_URL must be a URL such as https://scim.example.com, without user, query and fragment"
             )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
@@ -135,6 +144,9 @@ class Settings:
                 raise SettingsError(f"{PREFIX}{name.upper()} must be {bound}")
         if self.default_page_size > self.max_page_size:
             raise SettingsError(f"{PREFIX}DEFAULT_PAGE_SIZE must not be greater than {PREFIX}MAX_PAGE_SIZE")
+        for name in _BODIES:
+            if getattr(self, name) > self.body_bytes_in_flight:
+                raise SettingsError(f"{PREFIX}{name.upper()} must not be greater than {PREFIX}BODY_BYTES_IN_FLIGHT")
 
     def _check_database(self) -> None:
         file = self.database.removeprefix(_SQLITE)
@@ -155,6 +167,7 @@ _CHOICES: Final = {
 }
 _NUMBERS: Final = tuple(item.name for item in fields(Settings) if isinstance(item.default, int | float))
 _ZERO_TOO: Final = ("connections_per_address", "patched_members")
+_BODIES: Final = ("bulk_bytes", "body_bytes", "group_body_bytes")
 
 
 def _is_public_url(text: str) -> bool:

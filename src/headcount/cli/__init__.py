@@ -1,12 +1,15 @@
 """The command `headcount`: one file per group of commands, each rendering for people and as JSON."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from headcount import __version__
 from headcount.cli.db import db
-from headcount.cli.output import reporting_errors
+from headcount.cli.doctor import doctor
+from headcount.cli.importing import import_lines
+from headcount.cli.output import UsageError, reporting_errors, wants_json
 from headcount.cli.schema import schema
 from headcount.cli.serve import quickstart, serve
 from headcount.cli.tenant import tenant
@@ -27,7 +30,9 @@ app.command()(quickstart)
 app.add_typer(tenant, name="tenant")
 app.add_typer(token, name="token")
 app.add_typer(schema, name="schema")
+app.command("import")(import_lines)
 app.add_typer(db, name="db")
+app.command()(doctor)
 
 
 def _version(show: bool) -> None:
@@ -46,6 +51,8 @@ def _root(
 
 
 def main() -> None:
-    """Runs the command line; what goes wrong is one line on standard error and exit code 1."""
+    """Runs the command line; what goes wrong is one line on standard error, and the exit code tells of it."""
     with reporting_errors():
-        app()
+        if any("\udc80" <= character <= "\udcff" for argument in sys.argv for character in argument):
+            raise UsageError("an argument is not valid UTF-8")
+        sys.exit(app(standalone_mode=not wants_json()))

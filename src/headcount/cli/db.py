@@ -1,6 +1,7 @@
-"""`headcount db`: the database's schema, and backups."""
+"""`headcount db`: the database's schema, backups, and the way from one database to another."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +9,14 @@ import typer
 
 from headcount.assembly import store_of
 from headcount.cli.output import AsJson, Database, UsageError, show, show_table
+from headcount.cli.progress import progress
 from headcount.settings import Settings
+from headcount.store.administration import DatabaseStore
+from headcount.store.copying import check_source, copy, count_rows
 from headcount.store.interface import StoreError
 from headcount.store.sqlite import database as sqlite
 
-db = typer.Typer(no_args_is_help=True, help="Migrate, inspect and back up the database.")
+db = typer.Typer(no_args_is_help=True, help="Migrate, inspect, back up and copy the database.")
 
 _COLUMNS = {"migration": "MIGRATION", "state": "STATE"}
 
@@ -45,6 +49,8 @@ def backup(
     """Copy the database to a file, as of one instant, while servers go on.
 
     To restore, stop the servers and put the file in place of the database.
+
+    Example: headcount db backup headcount-monday.db
     """
     settings = Settings.from_environment(database=database)
     if not settings.is_sqlite:
@@ -55,3 +61,34 @@ def backup(
     sqlite.back_up(path, destination)
     size = destination.stat().st_size
     show({"file": str(destination), "bytes": size}, as_json=as_json, sentence=f"Wrote {destination}, {size} bytes.")
+
+
+@db.command("copy")
+def copy_installation(
+    origin: Annotated[str, typer.Option("--from", metavar="URL", help="The database to copy; it is only read.")],
+    target: Annotated[str, typer.Option("--to", metavar="URL", help="An empty database, or a file to be created.")],
+    as_json: AsJson = False,
+) -> None:
+    """Copy a whole installation into an empty database, from SQLite to PostgreSQL or any other way.
+
+    Everything goes along, as of one instant: tenants, tokens, schemas, people, groups, the change log, the installation
+    key. The copy is one transaction, and is read back and compared before it counts: an interrupted copy leaves an
+    empty database. What is written to the original after that instant is not in the copy, so stop its servers first.
+
+    Example: headcount db copy --from sqlite:///headcount.db --to postgresql://localhost/headcount
+    """
+    stores = [store_of(Settings.from_environment(database=url)) for url in (origin, target)]
+    rows = asyncio.run(_copied(*stores, as_json=as_json))
+    sentence = f"Copied and verified {sum(rows.values()):,} rows, {rows['resource']:,} of them resources."
+    show({"rows": rows}, as_json=as_json, sentence=sentence)
+
+
+async def _copied(source: DatabaseStore, target: DatabaseStore, *, as_json: bool) -> dict[str, int]:
+    await check_source(source)
+    async with AsyncExitStack() as stack:
+        for store in (source, target):
+            await store.open()
+            stack.push_async_callback(store.close)
+        total = 2 * await count_rows(source)
+        with progress(total, as_json=as_json) as report:
+            return await copy(source, target, lambda what, amount: report(amount, f"{what} {total // 2:,} rows"))

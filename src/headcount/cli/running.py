@@ -7,14 +7,20 @@ from typing import TypeVar
 from headcount.assembly import Installation, open_installation
 from headcount.settings import Settings
 
-_Result = TypeVar("_Result")
+Result = TypeVar("Result")
+Action = Callable[[Installation], Awaitable[Result]]
 
 
-def with_installation(database: str | None, action: Callable[[Installation], Awaitable[_Result]]) -> _Result:
+def with_installation(database: str | None, action: Action[Result]) -> Result:
     """The result of an action on the installation; a missing or empty database is created."""
+    return with_settings(Settings.from_environment(database=database), action)
 
-    async def run() -> _Result:
-        async with open_installation(Settings.from_environment(database=database)) as installation:
+
+def with_settings(settings: Settings, action: Action[Result], *, upgrade: bool = False) -> Result:
+    """The result of an action on the installation that the settings describe; an older database only if `upgrade`."""
+
+    async def run() -> Result:
+        async with open_installation(settings, upgrade=upgrade) as installation:
             return await action(installation)
 
     return asyncio.run(run())

@@ -125,31 +125,33 @@ class Resources:
     async def create(self, resource_type: ResourceType, body: Json, request: Request) -> Representation:
         """Adds a resource (RFC 7644 §3.3)."""
         projection = self.projection(resource_type, request)
+        write = await self.creation(resource_type, body, request)
+        with in_scim_terms():
+            written = await self.store.write(write)
+        row = _row(write.type, write.id, write.document, written)
+        if write.keys.manager is not None:
+            row = await self.stored(resource_type, write.id)
+        echo = echo_of(body, resource_type)
+        return await self.represent(row, resource_type, replace(projection, echoed=echo) if echo else projection)
+
+    async def creation(self, resource_type: ResourceType, body: Json, request: Request) -> Create:
+        """The write that adds a resource: checked, canonical, under an id of its own."""
         tenant = self.tenant
         valid = validate_resource(body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown)
         resource = valid.resource
         members = self._take_members(resource_type, resource)
         resource_id = new_id()
         resource = {"schemas": resource.pop("schemas"), "id": resource_id, **resource}
-        document, origin = orjson.dumps(resource), self._origin(request)
-        keys = keys_of(resource, resource_type)
-        write = Create(
+        return Create(
             resource_type.name,
             resource_id,
-            document,
+            orjson.dumps(resource),
             orjson.dumps(compare_document(resource, resource_type)),
             await self._private(self._kept(valid.private), None),
-            keys,
-            origin,
+            keys_of(resource, resource_type),
+            self._origin(request),
             MembershipChange(added=members) if members else None,
         )
-        with in_scim_terms():
-            written = await self.store.write(write)
-        row = _row(write.type, resource_id, document, written)
-        if keys.manager is not None:
-            row = await self.stored(resource_type, resource_id)
-        echo = echo_of(body, resource_type)
-        return await self.represent(row, resource_type, replace(projection, echoed=echo) if echo else projection)
 
     async def replace(
         self, resource_type: ResourceType, resource_id: str, body: Json, request: Request

@@ -7,7 +7,7 @@ Only `Store.for_tenant` takes a tenant; nothing it returns does, so that no stat
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 from headcount.scim.filters.binding import BoundFilter
 from headcount.scim.paths import BoundPath
@@ -58,6 +58,10 @@ class MembershipCycleError(StoreError):
     def __init__(self, member: str) -> None:
         self.member = member
         super().__init__(f"group {member} contains the group")
+
+
+REFUSALS: Final = (NotUniqueError, VersionConflictError, MissingError, UnknownMemberError, MembershipCycleError)
+"""What is wrong with one write, rather than with the database."""
 
 
 class TimeBudgetError(StoreError):
@@ -247,6 +251,10 @@ class Page:
     """The position of the last resource, when there is at least one more behind it."""
 
 
+KeyName: TypeAlias = Literal["user_name", "external_id", "display_name"]
+"""A key that resources are found by one by one: a member of `Keys`."""
+
+
 class TenantStore(Protocol):
     """Everything of one tenant, and of no other."""
 
@@ -263,6 +271,14 @@ class TenantStore(Protocol):
         """
         ...
 
+    async def write_many(self, batch: Sequence[Write]) -> Sequence[Written | StoreError]:
+        """Carries out writes as `write` does, each wholly or not at all; gives the outcome or the refusal of each."""
+        ...
+
+    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The (value, id) of resources of a type that have one of these values, folded as keys are."""
+        ...
+
     async def search(self, query: Query) -> Page:
         """A page of the resources that match; raises TimeBudgetError."""
         ...
@@ -277,12 +293,13 @@ class TenantStore(Protocol):
         """The keyed records of a kind, by key."""
         ...
 
-    async def put_record(self, kind: str, key: str, value: bytes) -> None:
-        """Keeps a record, in place of one with the same key."""
-        ...
+    async def change_records(
+        self, kind: str, changes: Mapping[str, bytes | None], *, expected_revision: int | None = None
+    ) -> None:
+        """Keeps records in place of those with the same keys, and forgets those that are None: all or none.
 
-    async def remove_record(self, kind: str, key: str) -> bool:
-        """Forgets a record; whether there was one."""
+        Raises VersionConflictError when any record has changed since a revision that is expected.
+        """
         ...
 
     async def records_revision(self) -> int:

@@ -1,10 +1,14 @@
 """Migrations as data: numbered scripts of one dialect, forward-only."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Final
 
 from headcount.store.interface import OutdatedSchemaError
+
+_INDEX: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX (\w+) ON [^;]+;|DROP INDEX (?:IF EXISTS )?(\w+);")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +66,16 @@ def check_upgrade(found: MigrationState, *, upgrade: bool) -> None:
         raise OutdatedSchemaError(
             f"the database needs {len(found.pending)} migrations; run 'headcount db migrate' or start the server"
         )
+
+
+def indexes_of(known: tuple[Migration, ...]) -> Mapping[str, str]:
+    """The statements that make the indexes of a current database, by the name of the index."""
+    statements: dict[str, str] = {}
+    for migration in known:
+        for found in _INDEX.finditer(migration.script):
+            made, dropped = found.groups()
+            if made:
+                statements[made] = " ".join(found[0].rstrip(";").split())
+            else:
+                statements.pop(dropped, None)
+    return statements

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -61,7 +61,8 @@ class PostgresqlServer:
         folder.mkdir(parents=True)
         if os.geteuid() == 0:
             shutil.chown(folder, _UNPRIVILEGED)
-        replica._run("pg_basebackup", "--write-recovery-conf", f"--pgdata={replica._data}", f"--dbname={self.url()}")
+        options = ("--write-recovery-conf", "--checkpoint=fast", f"--pgdata={replica._data}", f"--dbname={self.url()}")
+        replica._run("pg_basebackup", *options)
         return replica
 
     def start(self) -> None:
@@ -78,17 +79,21 @@ class PostgresqlServer:
                 raise RuntimeError(f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.02)
 
-    def stop(self) -> None:
-        """Stops the server at once, as it would be for an upgrade."""
+    def stop(self, *, for_good: bool = False) -> None:
+        """Stops the server at once, as it would be for an upgrade; `for_good`, without writing out what it keeps."""
         if self._process is not None and self._process.poll() is None:
             self._signal_all(signal.SIGCONT)
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT if for_good else signal.SIGINT)
         self._wait()
 
     def kill(self) -> None:
-        """Kills every process of the server, as a power failure would."""
-        self._signal_all(signal.SIGKILL)
+        """Kills every process of the server at once, and waits until they are gone."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)  # so that it starts no further ones
+        processes = self._signal_all(signal.SIGKILL)
         self._wait()
+        while any(map(_runs, processes)):
+            time.sleep(0.005)
 
     def pause(self) -> None:
         """Lets the server, with all its processes, answer nothing any more."""
@@ -137,11 +142,14 @@ class PostgresqlServer:
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr[-2000:]}")
 
-    def _signal_all(self, number: int) -> None:
+    def _signal_all(self, number: int) -> list[int]:
         assert self._process is not None
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for process in [self._process.pid, *map(int, children)]:
-            os.kill(process, number)
+        processes = [self._process.pid, *map(int, children)]
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+        return processes
 
     def _wait(self) -> None:
         if self._process is not None:
@@ -162,7 +170,7 @@ def temporary_postgresql(
         server.start()
         yield server
     finally:
-        server.stop()
+        server.stop(for_good=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -177,6 +185,13 @@ def embedded_binaries(folder: Path) -> Path:
     copied = folder / "programs"
     shutil.copytree(installed, copied, symlinks=True)
     return copied / "bin"
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _is_open_to_all(file: Path) -> bool:

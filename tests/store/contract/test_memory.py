@@ -8,6 +8,8 @@ from store.contract.differential import GeneratedSearches
 
 
 class TestMemoryStore(StoreContract, GeneratedSearches):
+    most_members = 20_000
+
     @pytest.fixture(scope="class")
     @classmethod
     def new_store(cls):

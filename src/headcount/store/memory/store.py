@@ -4,7 +4,18 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import count
 
-from headcount.store.interface import Member, Page, Query, StoredResource, StoreError, Write, Written
+from headcount.store.interface import (
+    REFUSALS,
+    KeyName,
+    Member,
+    Page,
+    Query,
+    StoredResource,
+    StoreError,
+    VersionConflictError,
+    Write,
+    Written,
+)
 from headcount.store.memory.contents import Contents
 from headcount.store.memory.derivation import stored
 from headcount.store.memory.search import search
@@ -82,6 +93,21 @@ class MemoryTenantStore:
         """Carries out one write, or nothing of it."""
         return self._contents().carry_out(write)
 
+    async def write_many(self, batch: Sequence[Write]) -> Sequence[Written | StoreError]:
+        """Carries out each write, or nothing of it."""
+        outcomes: list[Written | StoreError] = []
+        for write in batch:
+            try:
+                outcomes.append(self._contents().carry_out(write))
+            except REFUSALS as refusal:
+                outcomes.append(refusal)
+        return outcomes
+
+    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The (value, id) of resources that have one of these values."""
+        found = ((getattr(row.keys, key), row.id) for row in self._contents().rows.values() if row.type == type_name)
+        return [pair for pair in found if pair[0] in values]
+
     async def search(self, query: Query) -> Page:
         """A page of the resources that match."""
         return search(self._contents(), query)
@@ -101,18 +127,16 @@ class MemoryTenantStore:
         """The records of a kind, by key."""
         return dict(self._contents().records.get(kind, {}))
 
-    async def put_record(self, kind: str, key: str, value: bytes) -> None:
-        """Keeps a record."""
+    async def change_records(
+        self, kind: str, changes: Mapping[str, bytes | None], *, expected_revision: int | None = None
+    ) -> None:
+        """Keeps and forgets records, all or none."""
         contents = self._contents()
-        contents.records.setdefault(kind, {})[key] = value
+        if expected_revision is not None and expected_revision != contents.records_revision:
+            raise VersionConflictError(f"the records have revision {contents.records_revision}")
+        kept = {**contents.records.get(kind, {}), **changes}
+        contents.records[kind] = {key: value for key, value in kept.items() if value is not None}
         contents.records_revision += 1
-
-    async def remove_record(self, kind: str, key: str) -> bool:
-        """Forgets a record; whether there was one."""
-        contents = self._contents()
-        removed = contents.records.get(kind, {}).pop(key, None) is not None
-        contents.records_revision += removed
-        return removed
 
     async def records_revision(self) -> int:
         """Grows with every change of any record."""

@@ -8,7 +8,12 @@ tenants.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from headcount.store.interface import StoreError
+
+_BETWEEN_LOOKS: Final = 1.0
+"""Seconds."""
 
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
@@ -23,18 +28,27 @@ class Coalescer(Generic[_Request, _Answer]):
         *,
         flights: int,
         most: int,
+        patience: float,
     ) -> None:
         self._run = run
         self._most = most
         self._flights = flights
-        self._waiting: dict[str, deque[tuple[_Request, asyncio.Future[_Answer]]]] = {}
+        self._patience = patience
+        self._waiting: dict[str, deque[tuple[float, _Request, asyncio.Future[_Answer]]]] = {}
         self._under_way: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.TimerHandle | None = None
 
     async def submit(self, tenant: str, request: _Request) -> _Answer:
-        """The answer to one request; raises what `run` raises or gives for it."""
-        future: asyncio.Future[_Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(tenant, deque()).append((request, future))
+        """The answer to one request; raises what `run` raises or gives for it.
+
+        Raises StoreError when those before it do not come back in time; it was then not asked for.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_Answer] = loop.create_future()
+        self._waiting.setdefault(tenant, deque()).append((loop.time(), request, future))
+        if self._watch is None:
+            self._watch = loop.call_later(_BETWEEN_LOOKS, self._refuse_late)
         under_way = self._under_way.get(tenant, 0)
         if under_way < self._flights:
             self._under_way[tenant] = under_way + 1
@@ -54,10 +68,10 @@ class Coalescer(Generic[_Request, _Answer]):
         while waiting:
             batch = [waiting.popleft() for _ in range(min(len(waiting), self._most))]
             try:
-                answers = await self._run(tenant, [request for request, _ in batch])
+                answers = await self._run(tenant, [request for _, request, _ in batch])
             except Exception as error:  # noqa: BLE001  handed to whoever waits
                 answers = [error] * len(batch)
-            for (_, future), answer in zip(batch, answers, strict=True):
+            for (_, _, future), answer in zip(batch, answers, strict=True):
                 if future.done():
                     continue  # whoever asked has gone
                 if isinstance(answer, Exception):
@@ -68,3 +82,13 @@ class Coalescer(Generic[_Request, _Answer]):
         if not self._under_way[tenant]:
             del self._under_way[tenant]
             del self._waiting[tenant]
+
+    def _refuse_late(self) -> None:
+        """Answers those who have waited for too long, as long as anything is under way."""
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(_BETWEEN_LOOKS, self._refuse_late) if self._under_way else None
+        for waiting in self._waiting.values():
+            while waiting and loop.time() - waiting[0][0] > self._patience:
+                _, _, future = waiting.popleft()
+                if not future.done():
+                    future.set_exception(StoreError("the database did not answer in time"))

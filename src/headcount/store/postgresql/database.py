@@ -1,5 +1,6 @@
 """The database: how it is reached, and migrations under a lock."""
 
+import asyncio
 import os
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -13,11 +14,15 @@ from headcount.store.migrations import Migration, MigrationState, check_upgrade,
 
 Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 
+UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What it may mean that there is no connection."""
 KEY_BYTES: Final = 32
 _LOCK: Final = 0x48656164636F756E
 """The advisory lock that migrations hold: "Headcoun" in ASCII."""
-_TIMEOUT: Final = 10.0
+_TIMEOUT: Final = 5.0
 """Seconds to connect, unless the URL has `connect_timeout`."""
+_HEAD_START: Final = 0.5
+"""Seconds that a host which keeps silent has before the next one is tried beside it."""
 _IGNORED: Final = frozenset({"keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "gssencmode"})
 """Options of libpq that have no counterpart here and change nothing."""
 
@@ -47,10 +52,62 @@ def connect_arguments(url: str, *, pooler: bool) -> dict[str, Any]:
 async def connect(url: str, *, pooler: bool = False) -> Connection:
     """A connection; raises StoreError that names what is wrong, without the password."""
     try:
-        connection: Connection = await asyncpg.connect(**connect_arguments(url, pooler=pooler))
-    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        connection = await dial(**connect_arguments(url, pooler=pooler))
+    except (ValueError, *UNREACHABLE) as error:
         raise StoreError(f"cannot connect to {shown(url)}: {error or type(error).__name__}") from error
     return connection
+
+
+async def dial(dsn: str, **arguments: Any) -> "asyncpg.Connection[Any]":
+    """A connection to the first host of a URL that answers and is what its `target_session_attrs` asks for.
+
+    A host that is gone without a word would otherwise use up the time in which the others are to be tried.
+    """
+    hosts = _each_host(dsn)
+    under_way: set[asyncio.Task[asyncpg.Connection[Any]]] = set()
+    failure: BaseException | None = None
+    try:
+        while hosts or under_way:
+            if hosts:
+                under_way.add(asyncio.create_task(asyncpg.connect(hosts.pop(0), **arguments)))
+            head_start = _HEAD_START if hosts else None
+            done, under_way = await asyncio.wait(under_way, timeout=head_start, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                failure = task.exception()
+                if failure is None:
+                    under_way |= done - {task}
+                    return task.result()
+    finally:
+        await _abandon(under_way)
+    assert failure is not None  # noqa: S101  there is a host, and it failed
+    raise failure
+
+
+async def _abandon(dialled: "set[asyncio.Task[asyncpg.Connection[Any]]]") -> None:
+    """Calls off what is not needed any more; what got through all the same is hung up."""
+    for task in dialled:
+        task.cancel()
+    for outcome in await asyncio.gather(*dialled, return_exceptions=True):
+        if isinstance(outcome, asyncpg.Connection):
+            outcome.terminate()
+
+
+def _each_host(dsn: str) -> list[str]:
+    """A URL for each host of a URL, in the order in which they are to be tried."""
+    parts = urlsplit(dsn)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    login, at, hosts = parts.netloc.rpartition("@")
+    wanted = options.pop("target_session_attrs", None)
+    wishes = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+    return [
+        urlunsplit((parts.scheme, login + at + host, parts.path, urlencode(options | _wish(wish)), ""))
+        for wish in wishes
+        for host in hosts.split(",")
+    ]
+
+
+def _wish(target: str | None) -> dict[str, str]:
+    return {} if target is None else {"target_session_attrs": target}
 
 
 def shown(url: str) -> str:

@@ -56,6 +56,10 @@ class PostgresqlDialect:
         """The planner has statistics and needs no hint."""
         return expression
 
+    def as_rare(self, expression: Sql) -> Sql:
+        """The planner has statistics and needs no hint."""
+        return expression
+
 
 def numbered(statement: Sql) -> str:
     """The text of a statement with the placeholders of PostgreSQL: `$1` for the first `?`."""

@@ -1,6 +1,8 @@
 """Connections to one PostgreSQL, and what their failures mean to whoever waits."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -11,67 +13,101 @@ from headcount.store.postgresql.database import Connection
 from headcount.store.postgresql.dialect import numbered
 from headcount.store.search.sql import Sql
 
-_ATTEMPTS: Final = 4
-_COMMAND_SECONDS: Final = 15.0
-"""After which a statement, and whoever waits for it, gives up."""
-_ACQUIRE_SECONDS: Final = 5.0
+_PAUSES: Final = (0.05, 0.2, 0.5)
+"""Seconds before each further attempt: a server that restarts at once is hardly noticed."""
+_LOOK_SECONDS: Final = 1.0
+"""In which a server that is alive answers anything, and confirms that it cancelled a statement."""
+_CLOSE_SECONDS: Final = 5.0
 
-_TRANSIENT: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-_MOVED: Final = (asyncpg.ReadOnlySQLTransactionError,)
-_DISCONNECTED: Final = (
+_LATE: Final = (TimeoutError, asyncpg.QueryCanceledError)
+_ROLLED_BACK: Final = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""The transaction certainly did not happen, and may well succeed next time."""
+_EXHAUSTED: Final = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError)
+"""A full disk and the like: trying again at once makes it worse."""
+_LOST: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver makes of a farewell that comes between two statements
     asyncpg.OperatorInterventionError,
 )
+"""The connection is gone, and with it the knowledge whether a write was carried out."""
 
 _Result = TypeVar("_Result")
+
+
+class _UnreachableError(StoreError):
+    """There is no connection, so that nothing was asked of the database."""
 
 
 class Pool:
     """A bounded number of connections to the server, or the one of several, that a URL leads to."""
 
-    def __init__(self, url: str, *, connections: int, pooler: bool, search_budget: float) -> None:
+    def __init__(self, url: str, *, connections: int, pooler: bool, search_budget: float, timeout: float) -> None:
         self._url = url
         self._connections = connections
         self._pooler = pooler
         self._budget = search_budget
+        self._timeout = timeout
+        self._patience = 0.0
         self._pool: asyncpg.Pool[Any] | None = None
 
-    async def open(self, *, at_least: int = 1) -> None:
-        """Makes the pool, with so many connections from the start."""
+    async def open(self) -> None:
+        """Makes the pool; connections are made when they are needed."""
+        arguments = database.connect_arguments(self._url, pooler=self._pooler)
+        self._patience = arguments["timeout"]
+        dial: Any = database.dial  # the type that is asked for spells out every argument
         self._pool = await asyncpg.create_pool(
-            **database.connect_arguments(self._url, pooler=self._pooler),
-            min_size=at_least,
+            **arguments,
+            connect=dial,
+            min_size=0,
             max_size=self._connections,
-            command_timeout=_COMMAND_SECONDS,
+            command_timeout=self._timeout,
             reset=_keep,
         )
 
     async def close(self) -> None:
         """Closes all connections."""
-        if self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        with suppress(TimeoutError):  # it has then cut off those that do not answer
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await pool.close()
 
     async def call(self, action: Callable[[Connection], Awaitable[_Result]], *, again: bool = True) -> _Result:
-        """What an action gives on a connection; `again` says that it may be repeated when the connection was lost.
+        """What an action gives on a connection.
 
-        Raises StoreError when the database cannot be reached or does not answer in time.
+        What certainly did not happen is tried again for a moment. `again` says that an action of which nobody knows
+        whether it happened, because the connection was lost, may be repeated as well. Raises StoreError when the
+        database cannot be reached or does not answer in time.
         """
-        for attempt in range(_ATTEMPTS):
+        for pause in (*_PAUSES, None):
             try:
                 return await self._once(action)
-            except _TRANSIENT as error:
-                if attempt == _ATTEMPTS - 1:
-                    raise StoreError(str(error)) from error
-            except _MOVED as error:
+            except (_UnreachableError, *_ROLLED_BACK) as error:
+                failure: Exception = error
+                if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+                    await self._forget_connections()
+            except _LATE as error:
                 await self._forget_connections()
-                raise StoreError("the database has become read-only") from error
-            except _DISCONNECTED as error:
-                if not again or attempt == _ATTEMPTS - 1:
-                    raise StoreError(f"the database cannot be reached: {error or type(error).__name__}") from error
-        raise AssertionError("unreachable")
+                raise StoreError("the database did not answer in time") from error
+            except _EXHAUSTED as error:
+                raise StoreError(f"the database cannot carry it out: {error}") from error
+            except _LOST as error:
+                if isinstance(error, ValueError):  # a parameter that cannot be sent, which is nobody's fault but ours
+                    raise
+                failure = error
+                pause = pause if again else None  # noqa: PLW2901
+            if pause is None:
+                break
+            await asyncio.sleep(pause)
+        raise StoreError(f"the database cannot be reached: {failure or type(failure).__name__}") from failure
 
     async def run(self, statement: Sql) -> list["asyncpg.Record"]:
         """The rows of a statement."""
@@ -79,13 +115,18 @@ class Pool:
         return await self.call(lambda connection: connection.fetch(text, *statement.parameters))
 
     async def run_bounded(self, statement: Sql) -> list["asyncpg.Record"]:
-        """The rows of a statement that may have to read much; raises TimeBudgetError."""
+        """The rows of a statement that may have to read much; raises TimeBudgetError.
+
+        It is planned for its own values each time: how many resources a part of a name finds is not known without it.
+        """
         text = numbered(statement)
 
         async def fetch(connection: Connection) -> list[asyncpg.Record]:
             try:
-                return await connection.fetch(text, *statement.parameters, timeout=self._budget)
-            except TimeoutError as error:
+                prepared = await connection.prepare(text)
+                return await prepared.fetch(*statement.parameters, timeout=self._budget)
+            except _LATE as error:
+                await connection.fetchval("SELECT 1", timeout=_LOOK_SECONDS)  # or else it is the server that is late
                 raise TimeBudgetError(
                     f"The search took longer than {self._budget:g} seconds; compare an indexed attribute."
                 ) from error
@@ -95,19 +136,21 @@ class Pool:
     async def _once(self, action: Callable[[Connection], Awaitable[_Result]]) -> _Result:
         if self._pool is None:
             raise StoreError("the store is closed")
+        pool = self._pool
         try:
-            connection = await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+            connection = await pool.acquire(timeout=self._patience)
         except TimeoutError as error:
             raise StoreError("no connection to the database became free in time") from error
+        except database.UNREACHABLE as error:
+            raise _UnreachableError(str(error) or type(error).__name__) from error
         try:
             return await action(connection)
-        except TimeoutError as error:
-            raise StoreError("the database did not answer in time") from error
         finally:
-            await self._pool.release(connection)
+            with suppress(*database.UNREACHABLE):  # the pool has thrown it away
+                await pool.release(connection, timeout=_LOOK_SECONDS)
 
     async def _forget_connections(self) -> None:
-        """Another server has become the primary: whoever asks next looks for it."""
+        """The server hangs, or another one has become the primary: whoever asks next looks for it anew."""
         if self._pool is not None:
             await self._pool.expire_connections()
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from headcount.store.interface import Member, StoredResource
+from headcount.store.interface import DEFAULT_CONNECTION, KeyName, Member, StoredResource
 
 _GROUP: Final = """'{"value":"' || g.id || '","$ref":"/Groups/' || g.id || '","display":' || to_json(g.label)::text
     || ',"type":"'"""
@@ -49,6 +49,14 @@ SOME_MEMBERS: Final = """SELECT m.member_id, m.member_type, r.label
 FROM membership AS m JOIN resource AS r ON r.tenant = m.tenant AND r.type = m.member_type AND r.id = m.member_id
 WHERE m.tenant = $1 AND m.group_id = $2 AND m.member_id > $3 AND m.member_id = ANY ($5)
 ORDER BY m.member_id LIMIT $4"""
+
+_BY_COLUMN: Final = "SELECT {0} AS value, id FROM resource WHERE tenant = $1 AND type = $2 AND {0} = ANY ($3)"
+IDS: Final[Mapping[KeyName, str]] = {
+    "user_name": _BY_COLUMN.format("user_name"),
+    "display_name": _BY_COLUMN.format("display_name"),
+    "external_id": f"""SELECT value, id FROM external_id
+WHERE tenant = $1 AND connection = '{DEFAULT_CONNECTION}' AND type = $2 AND value = ANY ($3)""",
+}
 
 RECORDS: Final = "SELECT key, value FROM record WHERE tenant = $1 AND kind = $2 ORDER BY key"
 COUNTERS: Final = "SELECT name, sum(value)::bigint FROM counter WHERE tenant = $1 AND name = ANY ($2) GROUP BY name"

@@ -31,12 +31,12 @@ class Replica:
     def __init__(self, replica: Pool, primary: Pool) -> None:
         self._replica = replica
         self._primary = primary
-        self._positions: Coalescer[None, str] = Coalescer(self._position, flights=1, most=1_000)
+        self._positions: Coalescer[None, str] = Coalescer(self._position, flights=1, most=1_000, patience=_REST)
         self._rests_until = 0.0
 
     async def open(self) -> None:
-        """Prepares connections; they are made when they are needed, so that a replica may be away at first."""
-        await self._replica.open(at_least=0)
+        """Prepares connections; a replica may be away at first."""
+        await self._replica.open()
 
     async def close(self) -> None:
         """Closes all connections."""

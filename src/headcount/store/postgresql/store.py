@@ -1,21 +1,26 @@
 """The PostgreSQL store: point reads and writes that wait together travel together, everything else by itself."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 import asyncpg
 
+from headcount.store.administration import Finding, Loading, Snapshot
 from headcount.store.interface import (
+    REFUSALS,
+    KeyName,
     Member,
     Page,
     Query,
     StoredResource,
     StoreError,
+    VersionConflictError,
     Write,
     Written,
 )
 from headcount.store.migrations import Migration
-from headcount.store.postgresql import database, reads, writes
+from headcount.store.postgresql import copying, database, health, reads, writes
 from headcount.store.postgresql.coalescing import Coalescer
 from headcount.store.postgresql.database import Connection
 from headcount.store.postgresql.pool import Pool
@@ -26,10 +31,12 @@ _FLIGHTS: Final = 3
 """Calls for one tenant at a time, of reads and of writes."""
 _READS_AT_ONCE: Final = 64
 _WRITES_AT_ONCE: Final = 32
+_PATIENCE: Final = 5.0
+"""Seconds that a request waits for others to come back before it goes; past them it is refused."""
 _CHANGES_A_PAGE: Final = 500
 _ATTEMPTS: Final = 4
-_CLEAR_SECONDS: Final = 3_600.0
-"""For a statement that removes everything of a tenant."""
+_LONG_SECONDS: Final = 3_600.0
+"""For a statement that goes through everything of a tenant, or of all."""
 
 
 class PostgresqlStore:
@@ -42,22 +49,27 @@ class PostgresqlStore:
         connections: int = 8,
         pooler: bool = False,
         search_budget: float = 5.0,
+        timeout: float = 15.0,
         replica_url: str = "",
         upgrade: bool = False,
     ) -> None:
         self._url = url
+        self._connections = connections
         self._pooler = pooler
         self._upgrade = upgrade
 
         def pool(target: str) -> Pool:
-            return Pool(target, connections=connections, pooler=pooler, search_budget=search_budget)
+            return Pool(target, connections=connections, pooler=pooler, search_budget=search_budget, timeout=timeout)
 
         self.primary = pool(url)
         self._replica = Replica(pool(replica_url), self.primary) if replica_url else None
+        patience = min(_PATIENCE, timeout)
         self.reads: Coalescer[tuple[str, str, bool], StoredResource | None] = Coalescer(
-            self._read_many, flights=_FLIGHTS, most=_READS_AT_ONCE
+            self._read_many, flights=_FLIGHTS, most=_READS_AT_ONCE, patience=patience
         )
-        self.writes: Coalescer[Write, Written] = Coalescer(self._write_many, flights=_FLIGHTS, most=_WRITES_AT_ONCE)
+        self.writes: Coalescer[Write, Written] = Coalescer(
+            self.write_many, flights=_FLIGHTS, most=_WRITES_AT_ONCE, patience=patience
+        )
 
     @property
     def searching(self) -> Pool | Replica:
@@ -108,6 +120,26 @@ class PostgresqlStore:
         """The random bytes that the first migration made."""
         return bytes(await self.primary.call(lambda connection: connection.fetchval("SELECT key FROM installation")))
 
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """The whole database as of now."""
+        return copying.snapshot(self._url, pooler=self._pooler)
+
+    def loading(self) -> AbstractAsyncContextManager[Loading]:
+        """Fills an empty database."""
+        return copying.loading(self._url, pooler=self._pooler)
+
+    async def analyze(self) -> None:
+        """Lets the planner look at what was loaded."""
+        await self.primary.call(lambda connection: connection.execute("ANALYZE", timeout=_LONG_SECONDS))
+
+    async def examine(self, processes: int) -> Sequence[Finding]:
+        """What is to be said of the database."""
+        return await health.examine(self._url, pooler=self._pooler, connections=processes * self._connections)
+
+    async def repair(self) -> Sequence[str]:
+        """Makes missing indexes, concurrently."""
+        return await health.repair(self._url, pooler=self._pooler)
+
     def for_tenant(self, tenant: str) -> "PostgresqlTenantStore":
         """The part of the tenant with that name."""
         return PostgresqlTenantStore(self, tenant)
@@ -125,7 +157,7 @@ class PostgresqlStore:
             found[row["place"] - 1] = reads.resource_of(row, derived)
         return found
 
-    async def _write_many(self, tenant: str, batch: list[Write]) -> Sequence[Written | Exception]:
+    async def write_many(self, tenant: str, batch: list[Write]) -> Sequence[Written | Exception]:
         """In the order of their keys, so that batches that meet wait for each other instead of locking up."""
         order = sorted(range(len(batch)), key=lambda place: (batch[place].type, batch[place].id))
         items = [writes.parameters_of(batch[place]) for place in order]
@@ -179,6 +211,29 @@ class PostgresqlTenantStore:
                 continue
         raise StoreError("a unique value changes hands too often")
 
+    async def write_many(self, batch: Sequence[Write]) -> Sequence[Written | StoreError]:
+        """Carries out each write, durably, or nothing of it, in one call."""
+        outcomes: list[Written | StoreError] = []
+        for write, answer in zip(batch, await self._store.write_many(self._tenant, list(batch)), strict=True):
+            if isinstance(answer, writes.ValueFreedError):
+                answer = await self._tried(write)  # noqa: PLW2901
+            elif isinstance(answer, Exception) and not isinstance(answer, REFUSALS):
+                raise answer
+            outcomes.append(answer)
+        return outcomes
+
+    async def _tried(self, write: Write) -> Written | StoreError:
+        try:
+            return await self.write(write)
+        except REFUSALS as refusal:
+            return refusal
+
+    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The (value, id) of resources that have one of these values."""
+        statement, parameters = reads.IDS[key], (self._tenant, type_name, list(values))
+        rows = await self._store.primary.call(lambda connection: connection.fetch(statement, *parameters))
+        return [(row["value"], row["id"]) for row in rows]
+
     async def search(self, query: Query) -> Page:
         """A page of the resources that match."""
         run = self._store.primary.run if is_point(query) else self._store.searching.run_bounded
@@ -199,25 +254,23 @@ class PostgresqlTenantStore:
         rows = await self._store.primary.call(lambda connection: connection.fetch(reads.RECORDS, self._tenant, kind))
         return {row["key"]: row["value"] for row in rows}
 
-    async def put_record(self, kind: str, key: str, value: bytes) -> None:
-        """Keeps a record."""
+    async def change_records(
+        self, kind: str, changes: Mapping[str, bytes | None], *, expected_revision: int | None = None
+    ) -> None:
+        """Keeps and forgets records, all or none."""
 
-        async def put(connection: Connection) -> None:
+        async def change(connection: Connection) -> None:
             async with connection.transaction():
-                await connection.execute(writes.COUNT_RECORDS, self._tenant)
-                await connection.execute(writes.PUT_RECORD, self._tenant, kind, key, value)
+                revision = await connection.fetchval(writes.COUNT_RECORDS, self._tenant)
+                if expected_revision is not None and revision != expected_revision + 1:
+                    raise VersionConflictError(f"the records have revision {revision - 1}")
+                for key, value in changes.items():
+                    if value is None:
+                        await connection.execute(writes.REMOVE_RECORD, self._tenant, kind, key)
+                    else:
+                        await connection.execute(writes.PUT_RECORD, self._tenant, kind, key, value)
 
-        await self._store.primary.call(put)
-
-    async def remove_record(self, kind: str, key: str) -> bool:
-        """Forgets a record; whether there was one."""
-
-        async def remove(connection: Connection) -> bool:
-            async with connection.transaction():
-                await connection.execute(writes.COUNT_RECORDS, self._tenant)
-                return await connection.execute(writes.REMOVE_RECORD, self._tenant, kind, key) != "DELETE 0"
-
-        return await self._store.primary.call(remove)
+        await self._store.primary.call(change, again=expected_revision is None)
 
     async def records_revision(self) -> int:
         """Grows with every change of any record."""
@@ -232,7 +285,7 @@ class PostgresqlTenantStore:
         async def clear(connection: Connection) -> None:
             async with connection.transaction():
                 for statement in writes.CLEAR:
-                    await connection.execute(statement, self._tenant, timeout=_CLEAR_SECONDS)
+                    await connection.execute(statement, self._tenant, timeout=_LONG_SECONDS)
 
         await self._store.primary.call(clear)
 

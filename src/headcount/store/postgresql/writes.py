@@ -25,7 +25,8 @@ PUT_RECORD: Final = """INSERT INTO record VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value"""
 REMOVE_RECORD: Final = "DELETE FROM record WHERE tenant = $1 AND kind = $2 AND key = $3"
 RECORDS: Final = "records"
-COUNT_RECORDS: Final = "SELECT count_1($1, 'records', 0, 1)"
+COUNT_RECORDS: Final = """INSERT INTO counter AS c (tenant, name, shard, value) VALUES ($1, 'records', 0, 1)
+ON CONFLICT (tenant, name, shard) DO UPDATE SET value = c.value + 1 RETURNING value"""
 CLEAR: Final = tuple(
     f"DELETE FROM {table} WHERE tenant = $1"
     for table in (

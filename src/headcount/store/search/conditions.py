@@ -134,7 +134,8 @@ def _comparison(node: BoundComparison, layout: Layout) -> Sql:
         elements = dialect.elements("r.compare", layout.names(path), "s")
         value = dialect.element("s.value", path.target.type)
         return "EXISTS (SELECT 1 FROM " + elements + " WHERE " + _compared(value, node, dialect) + ")"
-    return _compared(layout.singular(path), node, dialect)
+    compared = _compared(layout.singular(path), node, dialect)
+    return dialect.as_rare(compared) if layout.is_rare(node) else compared
 
 
 def _presence(node: BoundPresence, layout: Layout) -> Sql:

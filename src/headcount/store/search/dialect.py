@@ -48,3 +48,7 @@ class Dialect(Protocol):
     def without_index(self, expression: Sql) -> Sql:
         """The expression, kept from leading a search: other conditions are more selective."""
         ...
+
+    def as_rare(self, expression: Sql) -> Sql:
+        """A condition that holds for few resources as a rule, so that an index which holds the value should lead."""
+        ...

@@ -87,6 +87,16 @@ class Layout:
         ordered = ("r.id", "r.modified", *(f"r.{name}" for name in self._promoted.values()))
         return column is not None and column.text in ordered
 
+    def is_rare(self, node: BoundComparison) -> bool:
+        """Whether few resources fulfil a comparison with an indexed value as a rule.
+
+        Those are what was modified after an instant, and a part of a name.
+        """
+        if not self.is_ordered(node.path):
+            return False
+        is_modified = node.path.attribute.name == "meta"
+        return node.operator in ((Operator.GT, Operator.GE) if is_modified else (Operator.CO, Operator.EW))
+
     def relation(self, path: BoundPath) -> Relation:
         """The elements of a multi-valued attribute."""
         if self._is_groups(path):

@@ -15,6 +15,11 @@ from headcount.store.migrations import Migration, MigrationState, check_upgrade,
 KEY_BYTES: Final = 32
 BUSY_SECONDS: Final = 10.0
 """How long a process waits for another one that writes."""
+FEW: Final = 1_000
+"""Rows of which a table must have more before the planner is told how many it has."""
+_GROWING: Final = ("resource", "external_id", "unique_value", "indexed_value", "membership", "change")
+_SAMPLE: Final = 10_000
+"""Rows of an index that are looked at for its statistics."""
 _OURS: Final = {"migration", "installation"}
 """Tables that every database of Headcount has."""
 
@@ -41,7 +46,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
             _use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA mmap_size = 1073741824")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{16 * 1024 if read_only else 64 * 1024}")
         connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
@@ -104,6 +109,21 @@ def back_up(source: Path, destination: Path) -> None:
         except StoreError:
             destination.unlink(missing_ok=True)
             raise
+
+
+def analyze(connection: sqlite3.Connection, *, anew: bool) -> None:
+    """Takes statistics of large tables that have none, or of all large ones.
+
+    Those of a table with a row or two would have the planner read it whole, also when it has long grown; without any,
+    it takes the index.
+    """
+    connection.execute(f"PRAGMA analysis_limit = {_SAMPLE}")
+    exists = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'").fetchone()
+    known = {table for (table,) in connection.execute("SELECT tbl FROM sqlite_stat1")} if exists else set()
+    for table in _GROWING:
+        (rows,) = connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {FEW + 1})").fetchone()
+        if rows > FEW and (anew or table not in known):
+            connection.execute(f"ANALYZE {table}")
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from headcount.store.interface import Member, StoredResource
+from headcount.store.interface import DEFAULT_CONNECTION, KeyName, Member, StoredResource
 
 _COLUMNS: Final = "r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count"
 
@@ -50,8 +50,18 @@ FROM membership AS m JOIN resource AS r ON r.tenant = m.tenant AND r.type = m.me
 WHERE m.tenant = ? AND m.group_id = ? AND m.member_id > ? ORDER BY m.member_id LIMIT ?"""
 SOME_MEMBERS: Final = """SELECT m.member_id, m.member_type, r.label
 FROM membership AS m JOIN resource AS r ON r.tenant = m.tenant AND r.type = m.member_type AND r.id = m.member_id
-WHERE m.tenant = ? AND m.group_id = ? AND m.member_id > ? AND m.member_id IN (SELECT value FROM json_each(?))
+WHERE m.tenant = ? AND m.group_id = ? AND +m.member_id > ? AND m.member_id IN (SELECT value FROM json_each(?))
 ORDER BY m.member_id LIMIT ?"""
+
+_ASKED: Final = "FROM json_each(?3) AS asked CROSS JOIN"
+IDS: Final[Mapping[KeyName, str]] = {
+    "user_name": f"""SELECT r.user_name, r.id {_ASKED} resource AS r
+ON r.tenant = ?1 AND r.type = ?2 AND r.user_name = asked.value""",
+    "display_name": f"""SELECT r.display_name, r.id {_ASKED} resource AS r
+ON r.tenant = ?1 AND r.type = ?2 AND r.display_name = asked.value""",
+    "external_id": f"""SELECT x.value, x.id {_ASKED} external_id AS x
+ON x.tenant = ?1 AND x.connection = '{DEFAULT_CONNECTION}' AND x.type = ?2 AND x.value = asked.value""",
+}
 
 RECORDS: Final = "SELECT key, value FROM record WHERE tenant = ? AND kind = ? ORDER BY key"
 COUNTER: Final = "SELECT value FROM counter WHERE tenant = ? AND name = ?"
@@ -113,6 +123,13 @@ def members(
     else:
         rows = connection.execute(MEMBERS, (tenant, group_id, after, limit))
     return [Member(*row) for row in rows]
+
+
+def ids_of(
+    connection: sqlite3.Connection, tenant: str, type_name: str, key: KeyName, values: Sequence[str]
+) -> list[tuple[str, str]]:
+    """The (value, id) of resources that have one of these values."""
+    return connection.execute(IDS[key], (tenant, type_name, json.dumps(list(values)))).fetchall()
 
 
 def records(connection: sqlite3.Connection, tenant: str, kind: str) -> Mapping[str, bytes]:

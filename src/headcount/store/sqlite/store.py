@@ -9,12 +9,15 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
+from headcount.store.administration import Finding, Loading, Snapshot
 from headcount.store.interface import (
+    REFUSALS,
+    KeyName,
     Member,
     Page,
     Query,
@@ -25,7 +28,7 @@ from headcount.store.interface import (
     Write,
     Written,
 )
-from headcount.store.sqlite import database, reads, writes
+from headcount.store.sqlite import copying, database, health, reads, writes
 from headcount.store.sqlite.search import is_point, search
 from headcount.store.sqlite.writer import Job, Writer
 
@@ -86,7 +89,7 @@ class SqliteStore:
             await self.writer.close()
             with suppress(sqlite3.Error):  # somebody else writes, or nobody can
                 self._writing.execute("PRAGMA busy_timeout = 0")
-                self._writing.execute("PRAGMA optimize")
+                database.analyze(self._writing, anew=False)
             self._writing = None
         self._threads.shutdown()
         while self._open:
@@ -101,6 +104,27 @@ class SqliteStore:
     async def installation_key(self) -> bytes:
         """The random bytes that the first migration made."""
         return self.at_once(database.installation_key)
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """The whole file as of now."""
+        return copying.snapshot(self._path)
+
+    def loading(self) -> AbstractAsyncContextManager[Loading]:
+        """Fills an empty file."""
+        return copying.loading(self._path)
+
+    async def analyze(self) -> None:
+        """Lets the planner look at what was loaded."""
+        with closing(database.connect(self._path)) as connection, database.as_store_errors("cannot analyze"):
+            database.analyze(connection, anew=True)
+
+    async def examine(self, processes: int) -> Sequence[Finding]:  # noqa: ARG002  any number may open a file
+        """What is to be said of the file."""
+        return health.examine(self._path)
+
+    async def repair(self) -> Sequence[str]:
+        """Makes missing indexes."""
+        return health.repair(self._path)
 
     def at_once(
         self, read: Callable[Concatenate[sqlite3.Connection, _P], _Result], *args: _P.args, **kwargs: _P.kwargs
@@ -187,6 +211,19 @@ class SqliteTenantStore:
         )
         return written
 
+    async def write_many(self, batch: Sequence[Write]) -> Sequence[Written | StoreError]:
+        """Carries out each write, durably, or nothing of it."""
+        outcomes: list[Written | StoreError] = []
+        for answer in await asyncio.gather(*map(self.write, batch), return_exceptions=True):
+            if isinstance(answer, BaseException) and not isinstance(answer, REFUSALS):
+                raise answer
+            outcomes.append(answer)
+        return outcomes
+
+    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The (value, id) of resources that have one of these values."""
+        return self._store.at_once(reads.ids_of, self._tenant, type_name, key, values)
+
     async def search(self, query: Query) -> Page:
         """A page of the resources that match."""
         if is_point(query):
@@ -203,14 +240,13 @@ class SqliteTenantStore:
         """The records of a kind, by key."""
         return self._store.at_once(reads.records, self._tenant, kind)
 
-    async def put_record(self, kind: str, key: str, value: bytes) -> None:
-        """Keeps a record."""
-        await self._submit(lambda connection: writes.put_record(connection, self._tenant, kind, key, value))
-
-    async def remove_record(self, kind: str, key: str) -> bool:
-        """Forgets a record; whether there was one."""
-        removed: bool = await self._submit(lambda connection: writes.remove_record(connection, self._tenant, kind, key))
-        return removed
+    async def change_records(
+        self, kind: str, changes: Mapping[str, bytes | None], *, expected_revision: int | None = None
+    ) -> None:
+        """Keeps and forgets records, all or none."""
+        await self._submit(
+            lambda connection: writes.change_records(connection, self._tenant, kind, changes, expected_revision)
+        )
 
     async def records_revision(self) -> int:
         """Grows with every change of any record."""

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headcount.store.interface import (
@@ -86,6 +86,7 @@ EMPTY_GROUP: Final = "DELETE FROM membership WHERE tenant = ? AND group_id = ?"
 
 PUT_RECORD: Final = """INSERT INTO record VALUES (?, ?, ?, ?)
 ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value"""
+COUNTER: Final = "SELECT value FROM counter WHERE tenant = ? AND name = ?"
 REMOVE_RECORD: Final = "DELETE FROM record WHERE tenant = ? AND kind = ? AND key = ?"
 CLEAR: Final = tuple(
     f"DELETE FROM {table} WHERE tenant = ?"
@@ -114,17 +115,19 @@ def carry_out(connection: sqlite3.Connection, tenant: str, write: Write) -> Writ
     return _delete(connection, tenant, write)
 
 
-def put_record(connection: sqlite3.Connection, tenant: str, kind: str, key: str, value: bytes) -> None:
-    """Keeps a record."""
-    connection.execute(PUT_RECORD, (tenant, kind, key, value))
+def change_records(
+    connection: sqlite3.Connection, tenant: str, kind: str, changes: Mapping[str, bytes | None], expected: int | None
+) -> None:
+    """Keeps and forgets records, unless they have another revision than expected."""
     connection.execute(COUNT, (tenant, RECORDS, 1))
-
-
-def remove_record(connection: sqlite3.Connection, tenant: str, kind: str, key: str) -> bool:
-    """Forgets a record; whether there was one."""
-    removed = connection.execute(REMOVE_RECORD, (tenant, kind, key)).rowcount > 0
-    connection.execute(COUNT, (tenant, RECORDS, 1))
-    return removed
+    (revision,) = connection.execute(COUNTER, (tenant, RECORDS)).fetchone()
+    if expected is not None and revision != expected + 1:
+        raise VersionConflictError(f"the records have revision {revision - 1}")
+    for key, value in changes.items():
+        if value is None:
+            connection.execute(REMOVE_RECORD, (tenant, kind, key))
+        else:
+            connection.execute(PUT_RECORD, (tenant, kind, key, value))
 
 
 def clear(connection: sqlite3.Connection, tenant: str) -> None:

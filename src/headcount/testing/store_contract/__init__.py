@@ -25,7 +25,8 @@ pytest.register_assert_rewrite(
     )
 )
 
-from headcount.testing.store_contract.budget import BudgetedStoreContract  # noqa: E402  rewriting comes first
+from headcount.testing.store_contract.batches import ManyAtOnce  # noqa: E402  rewriting comes first
+from headcount.testing.store_contract.budget import BudgetedStoreContract  # noqa: E402
 from headcount.testing.store_contract.change_log import ChangeLog  # noqa: E402
 from headcount.testing.store_contract.derivation import Derivation  # noqa: E402
 from headcount.testing.store_contract.durability import DurableStoreContract  # noqa: E402
@@ -45,6 +46,7 @@ __all__ = ["BudgetedStoreContract", "DurableStoreContract", "Harness", "StoreCon
 
 class StoreContract(
     Writing,
+    ManyAtOnce,
     UniqueValues,
     Memberships,
     Derivation,

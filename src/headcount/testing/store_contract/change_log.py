@@ -105,7 +105,7 @@ class ChangeLog(Harness):
         assert "SECRET" not in repr(self.changes())
 
     def test_records_are_no_changes_of_resources(self) -> None:
-        self.run(self.tenant.put_record("schema", "k", b"v"))
+        self.run(self.tenant.change_records("schema", {"k": b"v"}))
         assert self.changes() == []
 
     def test_sequence_numbers_grow_and_reading_goes_on_behind_any_of_them(self) -> None:

@@ -46,9 +46,9 @@ class DurableStoreContract(Races, LargeGroups):
         ):
             self.write(write)
             assert self.run(snapshot(self.beside)) == self.snapshot()
-        self.run(self.tenant.put_record("schema", "k", b"1"))
+        self.run(self.tenant.change_records("schema", {"k": b"1"}))
         assert self.run(self.beside.records("schema")) == {"k": b"1"}
-        self.run(self.beside.remove_record("schema", "k"))
+        self.run(self.beside.change_records("schema", {"k": None}))
         assert self.run(self.tenant.records("schema")) == {}
         assert self.run(self.beside.records_revision()) == self.run(self.tenant.records_revision())
 
@@ -74,7 +74,7 @@ class DurableStoreContract(Races, LargeGroups):
             create(GROUP, "all", members=("eng",)),
         ):
             self.run(tenant.write(write))
-        self.run(tenant.put_record("schema", "k", b"1"))
+        self.run(tenant.change_records("schema", {"k": b"1"}))
         kept = self.run(snapshot(tenant))
         self.run(first.close())
         again = new_store()

@@ -182,4 +182,4 @@ async def _move_in(neighbour: TenantStore) -> None:
         create(BADGE, "badge", {"code": "b"}),
     ):
         await neighbour.write(write)
-    await neighbour.put_record("schema", "k", b"neighbour")
+    await neighbour.change_records("schema", {"k": b"neighbour"})

@@ -21,8 +21,8 @@ USES: dict[str, Callable[[TenantStore], Coroutine[Any, Any, object]]] = {
     "a look at members": lambda tenant: tenant.members("eng"),
     "a look at records": lambda tenant: tenant.records("schema"),
     "a look at the revision": lambda tenant: tenant.records_revision(),
-    "a record": lambda tenant: tenant.put_record("schema", "k", b""),
-    "the removal of a record": lambda tenant: tenant.remove_record("schema", "k"),
+    "a record": lambda tenant: tenant.change_records("schema", {"k": b""}),
+    "the removal of a record": lambda tenant: tenant.change_records("schema", {"k": None}),
     "a clearance": lambda tenant: tenant.clear(),
     "a look at changes": lambda tenant: anext(aiter(tenant.changes())),  # type: ignore[arg-type]
 }

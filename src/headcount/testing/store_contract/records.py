@@ -3,7 +3,7 @@
 import pytest
 
 from headcount.scim.registry import GROUP
-from headcount.store.interface import Delete
+from headcount.store.interface import Delete, VersionConflictError
 from headcount.testing.store_contract.examples import BADGE, EXTRA_URN, USER, create, origin
 from headcount.testing.store_contract.harness import Harness, together
 
@@ -13,7 +13,7 @@ class Records(Harness):
 
     def put(self, kind: str, key: str, value: bytes) -> None:
         """Keeps a record."""
-        self.run(self.tenant.put_record(kind, key, value))
+        self.run(self.tenant.change_records(kind, {key: value}))
 
     def records(self, kind: str) -> dict[str, bytes]:
         """The records of a kind."""
@@ -43,11 +43,11 @@ class Records(Harness):
         self.put("other", "k", b"3")
         assert (self.records("schema"), self.records("other")) == ({"k": b"1", "K": b"2"}, {"k": b"3"})
 
-    def test_a_record_is_removed_once(self) -> None:
+    def test_a_record_is_removed_and_its_namesakes_stay(self) -> None:
         self.put("schema", "k", b"1")
         self.put("other", "k", b"2")
-        assert self.run(self.tenant.remove_record("schema", "k")) is True
-        assert self.run(self.tenant.remove_record("schema", "k")) is False
+        for _ in range(2):
+            self.run(self.tenant.change_records("schema", {"k": None}))
         assert (self.records("schema"), self.records("other")) == ({}, {"k": b"2"})
 
     def test_the_revision_grows_with_every_change_of_any_record(self) -> None:
@@ -55,7 +55,7 @@ class Records(Harness):
         for kind, value in (("schema", b"1"), ("schema", b"2"), ("other", b"1")):
             self.put(kind, "k", value)
             revisions.append(self.revision())
-        self.run(self.tenant.remove_record("schema", "k"))
+        self.run(self.tenant.change_records("schema", {"k": None}))
         revisions.append(self.revision())
         assert revisions == sorted(set(revisions))
 
@@ -66,9 +66,28 @@ class Records(Harness):
         self.records("schema")
         assert self.revision() == before
 
+    def test_several_records_change_together_or_not_at_all(self) -> None:
+        self.put("schema", "k", b"1")
+        revision = self.revision()
+        self.run(self.tenant.change_records("schema", {"k": None, "l": b"2", "m": b"3"}, expected_revision=revision))
+        assert self.records("schema") == {"l": b"2", "m": b"3"}
+        with pytest.raises(VersionConflictError):
+            self.run(self.tenant.change_records("schema", {"l": None, "n": b"4"}, expected_revision=revision))
+        assert self.records("schema") == {"l": b"2", "m": b"3"}
+
+    def test_of_changes_that_expect_one_revision_one_is_carried_out(self) -> None:
+        revision = self.revision()
+        changes = [
+            self.tenant.change_records("schema", {f"k{number}": b"v"}, expected_revision=revision)
+            for number in range(8)
+        ]
+        refused = [one for one in self.run(together(changes)) if one is not None]
+        assert [type(one) for one in refused] == [VersionConflictError] * 7
+        assert len(self.records("schema")) == 1
+
     def test_records_that_are_put_at_once_are_all_kept(self) -> None:
         before = self.revision()
-        self.run(together([self.tenant.put_record("schema", f"k{number}", b"v") for number in range(40)]))
+        self.run(together([self.tenant.change_records("schema", {f"k{number}": b"v"}) for number in range(40)]))
         assert self.records("schema") == {f"k{number}": b"v" for number in range(40)}
         assert self.revision() >= before + 40
 

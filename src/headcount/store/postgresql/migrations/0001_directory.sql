@@ -25,8 +25,9 @@ CREATE TABLE resource (
     document bytea NOT NULL,
     compare jsonb NOT NULL,
     private bytea,                  -- attributes that are never returned
-    PRIMARY KEY (tenant, type, id)
-) WITH (fillfactor = 90);
+    -- walks in the order of ids pass over what was not modified since some instant without reading the rows
+    PRIMARY KEY (tenant, type, id) INCLUDE (modified)
+) WITH (fillfactor = 90, toast_tuple_target = 8160); -- whole rows: no search has to fetch documents from elsewhere
 CREATE UNIQUE INDEX resource_user_name ON resource (tenant, type, user_name);
 CREATE INDEX resource_display_name ON resource (tenant, type, display_name, id);
 CREATE INDEX resource_title ON resource (tenant, type, title, id);

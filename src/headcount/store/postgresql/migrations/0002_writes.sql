@@ -48,21 +48,15 @@ LANGUAGE sql AS $$
     ON CONFLICT (tenant, name, shard) DO UPDATE SET value = c.value + excluded.value
 $$;
 
-CREATE FUNCTION add_keys_1(p_tenant text, w write_1) RETURNS void
+CREATE FUNCTION add_keys_1(p_tenant text, p_writes write_1[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF w.external_id IS NOT NULL THEN
-        INSERT INTO external_id VALUES (p_tenant, 'default', w.type, w.external_id, w.id);
-    END IF;
-    IF w.unique_values IS NOT NULL THEN
-        INSERT INTO unique_value
-        SELECT p_tenant, item ->> 0, item ->> 1, w.id FROM jsonb_array_elements(w.unique_values) AS item ORDER BY 2, 3;
-    END IF;
-    IF w.indexed_values IS NOT NULL THEN
-        INSERT INTO indexed_value
-        SELECT p_tenant, w.type, item ->> 0, item ->> 2, w.id, (item ->> 1)::integer
-        FROM jsonb_array_elements(w.indexed_values) AS item;
-    END IF;
+    INSERT INTO external_id SELECT p_tenant, 'default', w.type, w.external_id, w.id
+    FROM unnest(p_writes) AS w WHERE w.external_id IS NOT NULL;
+    INSERT INTO unique_value SELECT p_tenant, item ->> 0, item ->> 1, w.id
+    FROM unnest(p_writes) AS w CROSS JOIN jsonb_array_elements(w.unique_values) AS item ORDER BY 2, 3;
+    INSERT INTO indexed_value SELECT p_tenant, w.type, item ->> 0, item ->> 2, w.id, (item ->> 1)::integer
+    FROM unnest(p_writes) AS w CROSS JOIN jsonb_array_elements(w.indexed_values) AS item;
 END $$;
 
 CREATE FUNCTION remove_keys_1(p_tenant text, p_type text, p_id text) RETURNS void
@@ -138,19 +132,28 @@ BEGIN
     removed := gone.ids;
 END $$;
 
+-- New resources with all that they are found by, as sets; members and the change log apart.
+CREATE FUNCTION add_resources_1(p_tenant text, p_writes write_1[]) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label, manager, user_name,
+        display_name, title, active, document, compare, private)
+    SELECT p_tenant, w.type, w.id, 1, w.at, w.at, w.label, w.folded_label, w.manager, w.user_name,
+        w.display_name, w.title, w.active, w.document, w.compare, w.private
+    FROM unnest(p_writes) AS w;
+    PERFORM add_keys_1(p_tenant, p_writes);
+    INSERT INTO counter AS c (tenant, name, shard, value)
+    SELECT p_tenant, w.type, pg_backend_pid() % 16, count(*) FROM unnest(p_writes) AS w GROUP BY w.type ORDER BY w.type
+    ON CONFLICT (tenant, name, shard) DO UPDATE SET value = c.value + excluded.value;
+END $$;
+
 CREATE FUNCTION create_1(p_tenant text, w write_1) RETURNS written_1
 LANGUAGE plpgsql AS $$
 DECLARE
     came text[];
-    result written_1;
+    result written_1 := (NULL, NULL, NULL, NULL, NULL, 1, w.at, w.at, true, 0);
 BEGIN
-    INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label, manager, user_name,
-        display_name, title, active, document, compare, private)
-    VALUES (p_tenant, w.type, w.id, 1, w.at, w.at, w.label, w.folded_label, w.manager, w.user_name,
-        w.display_name, w.title, w.active, w.document, w.compare, w.private);
-    PERFORM add_keys_1(p_tenant, w);
-    PERFORM count_1(p_tenant, w.type, pg_backend_pid() % 16, 1);
-    result := (NULL, NULL, NULL, NULL, NULL, 1, w.at, w.at, true, 0);
+    PERFORM add_resources_1(p_tenant, ARRAY[w]);
     IF w.clear IS NOT NULL THEN
         SELECT c.added INTO came FROM change_members_1(p_tenant, w.id, false, w.added, NULL) AS c;
         result.member_count := cardinality(came);
@@ -191,7 +194,7 @@ BEGIN
         RETURNING x.version, x.created, x.modified, x.member_count INTO r;
         IF w.has_other_keys THEN
             PERFORM remove_keys_1(p_tenant, w.type, w.id);
-            PERFORM add_keys_1(p_tenant, w);
+            PERFORM add_keys_1(p_tenant, ARRAY[w]);
         END IF;
     ELSIF cardinality(came) > 0 OR cardinality(went) > 0 THEN
         UPDATE resource AS x SET version = x.version + 1, modified = greatest(x.modified, w.at),
@@ -285,18 +288,30 @@ BEGIN
 END $$;
 
 -- All writes, each wholly or not at all. Most batches hold no write that is refused, so they are tried together first:
--- one subtransaction instead of one for each. Plans live as long as a connection: those made while a table was small must
--- not read all of it once it is large.
+-- one subtransaction instead of one for each, and one statement for each table where all are creates. Plans live as long
+-- as a connection: those made while a table was small must not read all of it once it is large, and planning anew for
+-- every batch would cost as much as the work.
 CREATE FUNCTION carry_out_1(p_tenant text, p_writes write_1[]) RETURNS SETOF written_1
-LANGUAGE plpgsql SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     results written_1[] := '{}';
     result written_1;
     w write_1;
     number integer := 0;
+    all_new boolean := NOT EXISTS ( -- of creates without members most batches consist
+        SELECT 1 FROM unnest(p_writes) AS x WHERE x.kind <> 'create' OR x.clear IS NOT NULL);
 BEGIN
-    IF cardinality(p_writes) > 1 THEN
+    IF all_new OR cardinality(p_writes) > 1 THEN
         BEGIN
+            IF all_new THEN
+                PERFORM add_resources_1(p_tenant, p_writes);
+                INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, after)
+                SELECT p_tenant, x.type, x.id, 1, 'create', x.at, x.actor, x.request_id, x.document
+                FROM unnest(p_writes) AS x;
+                RETURN QUERY SELECT x.ordinality::integer, NULL, NULL, NULL, NULL, 1::bigint, x.at, x.at, true, 0
+                FROM unnest(p_writes) WITH ORDINALITY AS x;
+                RETURN;
+            END IF;
             FOREACH w IN ARRAY p_writes LOOP
                 number := number + 1;
                 result := carry_out_one_1(p_tenant, w);

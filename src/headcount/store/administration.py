@@ -1,0 +1,84 @@
+"""What is done to a whole database rather than within a tenant: it is copied, examined and repaired."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from headcount.store.interface import Store, StoreError
+from headcount.store.tables import Row, Table
+
+
+class NotEmptyError(StoreError):
+    """A database that was to be filled has something in it already."""
+
+
+class State(StrEnum):
+    """How something stands."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works; something is slower, or will not work one day."""
+    BROKEN = "broken"
+    """It does not work, or loses data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an examination says of one thing."""
+
+    check: str
+    """What was looked at."""
+    state: State
+    message: str
+    """How it stands."""
+    advice: str = ""
+    """What to do about it."""
+
+
+class Snapshot(Protocol):
+    """A database as of one instant."""
+
+    async def count(self, table: Table) -> int:
+        """How many rows a table has."""
+        ...
+
+    def rows(self, table: Table) -> AsyncIterator[Sequence[Row]]:
+        """All rows of a table in canonical form, some at a time, in any order."""
+        ...
+
+
+class Loading(Snapshot, Protocol):
+    """A database that is filled in one transaction; it is read as it will be."""
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        """Adds rows in canonical form."""
+        ...
+
+
+class DatabaseStore(Store, Protocol):
+    """A store that keeps its data in a database."""
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """The whole database as of one instant, while others go on writing."""
+        ...
+
+    def loading(self) -> AbstractAsyncContextManager[Loading]:
+        """Fills an empty database: at the end of the context everything is there, after an error nothing.
+
+        Others cannot write meanwhile. Raises NotEmptyError when there is a resource, a record or a change in it.
+        """
+        ...
+
+    async def analyze(self) -> None:
+        """Lets the planner look at what was loaded."""
+        ...
+
+    async def examine(self, processes: int) -> Sequence[Finding]:
+        """What is to be said of the database, before `open`, when that many processes serve; changes nothing."""
+        ...
+
+    async def repair(self) -> Sequence[str]:
+        """Makes what is missing and can be made while servers go on; says what was done."""
+        ...

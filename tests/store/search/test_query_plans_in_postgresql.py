@@ -1,0 +1,350 @@
+"""In a directory of 50,000 people that the planner knows, every statement of the hot set is led by an index.
+
+The plans are those of the statements as they really ran, also inside the server function, the first time and once
+the server has settled on a plan for all parameters.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from headcount.directory.identifiers import new_id
+from headcount.scim.registry import GROUP, ResourceType
+from headcount.store.interface import (
+    Create,
+    Delete,
+    Keys,
+    MembershipChange,
+    Origin,
+    Position,
+    Query,
+    Update,
+    Write,
+)
+from headcount.store.postgresql import database, reads, writes
+from headcount.store.postgresql.dialect import numbered
+from headcount.store.postgresql.pool import Pool
+from headcount.store.postgresql.search import search
+from headcount.store.postgresql.store import PostgresqlStore
+from headcount.store.search.sql import Sql
+from store.search.searchable import BASE_URL, EXTRA_URN, TENANT, USER, query_of
+
+PEOPLE, TEAMS, LARGE = 50_000, 1_000, 20_000
+EXECUTIONS = 7
+"""After the fifth a server may settle on a plan for all parameters."""
+SMALL = frozenset({"counter", "record"})
+"""Tables of a page or two, which are read whole faster than by an index."""
+
+FILL = f"""
+INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label, user_name, display_name,
+    title, active, document, compare)
+SELECT '{TENANT}', 'User', 'u' || lpad(n::text, 6, '0'), 1, at, at, name, lower(name), 'person' || n || '@a.example',
+    lower(name), 'title ' || n % 500, n % 10 > 0, convert_to(document::text, 'UTF8'), document
+FROM (
+    SELECT n, to_char(timestamp '2026-01-01' + n * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
+        'Person ' || left(md5(n::text), 8) AS name,
+        jsonb_build_object('userName', 'person' || n, 'nickName', 'n' || n, 'text', repeat(md5(n::text), 16), 'emails',
+            jsonb_build_array(jsonb_build_object('type', 'work', 'value', n || '@' || n % 1000 || '.example'))) AS document
+    FROM generate_series(1, {PEOPLE}) AS n) AS people;
+INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label, display_name, member_count,
+    document, compare)
+SELECT '{TENANT}', 'Group', 'g' || lpad(n::text, 6, '0'), 1, at, at, 'Team ' || n, 'team ' || n, 'team ' || n,
+    CASE n WHEN 0 THEN {LARGE} ELSE 25 END, '{{}}', '{{}}'
+FROM (SELECT n, to_char(timestamp '2026-02-01' + n * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+    FROM generate_series(0, {TEAMS}) AS n) AS teams;
+INSERT INTO membership SELECT '{TENANT}', 'g000000', 'u' || lpad(n::text, 6, '0'), 'User'
+FROM generate_series(1, {LARGE}) AS n;
+INSERT INTO membership SELECT '{TENANT}', 'g' || lpad((1 + n / 25)::text, 6, '0'), 'u' || lpad((1 + n)::text, 6, '0'),
+    'User' FROM generate_series(0, {TEAMS} * 25 - 1) AS n;
+INSERT INTO external_id SELECT '{TENANT}', 'default', 'User', 'external' || n, 'u' || lpad(n::text, 6, '0')
+FROM generate_series(1, {PEOPLE}) AS n;
+INSERT INTO unique_value SELECT '{TENANT}', '{EXTRA_URN}:number', n::text, 'u' || lpad(n::text, 6, '0')
+FROM generate_series(1, {PEOPLE}) AS n;
+INSERT INTO indexed_value
+SELECT '{TENANT}', 'User', 'emails.value', n || '@' || n % 1000 || '.example', 'u' || lpad(n::text, 6, '0'), 0
+FROM generate_series(1, {PEOPLE}) AS n;
+INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id)
+SELECT '{TENANT}', 'User', 'u' || lpad(n::text, 6, '0'), 1, 'create', '2026-01-01T00:00:00.000000Z', 'a', 'r'
+FROM generate_series(1, {PEOPLE}) AS n;
+INSERT INTO counter VALUES ('{TENANT}', 'User', 0, {PEOPLE}), ('{TENANT}', 'Group', 0, {TEAMS + 1});
+"""  # noqa: S608  constants
+WATCH = """
+LOAD 'auto_explain';
+SET auto_explain.log_min_duration = 0;
+SET auto_explain.log_nested_statements = on;
+SET auto_explain.log_analyze = on;
+SET auto_explain.log_format = json;
+SET client_min_messages = log;
+"""
+COUNT_PLANS_FOR_ALL = """
+SELECT coalesce(sum(generic_plans), 0) AS plans FROM pg_prepared_statements WHERE parameter_types <> '{}'
+"""
+
+Node = dict[str, Any]
+
+
+class Watched:
+    """A connection whose statements are run several times, with the plans that they had."""
+
+    def __init__(self, url: str, runner: asyncio.Runner) -> None:
+        self.run = runner.run
+        self.messages: list[str] = []
+        self.connection = self.run(self._connected(url))
+
+    async def _connected(self, url: str) -> database.Connection:
+        await PostgresqlStore(url).migrate()
+        connection = await database.connect(url)
+        await connection.execute(FILL, timeout=60)
+        await connection.execute("VACUUM ANALYZE")
+        await connection.prepare(writes.CARRY_OUT)  # the driver learns the types now, which is no part of a write
+        connection.add_log_listener(lambda _connection, message: self.messages.append(message.message))
+        await connection.execute(WATCH)
+        return connection
+
+    def plans(self, action: Callable[[], Awaitable[Any]]) -> list[Node]:
+        """The roots of all plans that the action had."""
+        self.messages.clear()
+        for _ in range(EXECUTIONS):
+            self.run(action())
+        self.run(self.connection.execute("SELECT"))  # the last messages have come before its answer
+        plans = [message.partition("plan:\n")[2] for message in self.messages]
+        return [json.loads(plan)["Plan"] for plan in plans if plan]
+
+    def of_search(self, query: Query) -> list[Node]:
+        """The plans of a search."""
+
+        async def fetch(statement: Sql) -> list[Any]:
+            return await self.connection.fetch(numbered(statement), *statement.parameters)
+
+        return self.plans(lambda: search(fetch, TENANT, query))
+
+    def of_statement(self, statement: str, *parameters: Any) -> list[Node]:
+        """The plans of a statement."""
+        return self.plans(lambda: self.connection.fetch(statement, *parameters))
+
+    def of_write(self, make: Callable[[], Write]) -> list[Node]:
+        """The plans of everything that a write does, which must not be refused."""
+
+        async def write() -> None:
+            (row,) = await self.connection.fetch(writes.CARRY_OUT, TENANT, [writes.parameters_of(make())])
+            assert row["refusal"] is None
+            assert row["changed"]
+
+        return self.plans(write)
+
+
+@pytest.fixture(scope="module")
+def url(postgresql) -> str:
+    return postgresql.create_database("plans")
+
+
+@pytest.fixture(scope="module")
+def watched(url: str) -> Iterator[Watched]:
+    with asyncio.Runner() as runner:
+        connected = Watched(url, runner)
+        yield connected
+        runner.run(connected.connection.close())
+
+
+def nodes(plan: Node) -> Iterator[Node]:
+    """A plan with everything below it."""
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def of_all(plans: list[Node]) -> list[Node]:
+    return [node for plan in plans for node in nodes(plan)]
+
+
+def indexes(plans: list[Node]) -> set[str]:
+    return {node["Index Name"] for node in of_all(plans) if "Index Name" in node}
+
+
+def read_whole(plans: list[Node]) -> set[str]:
+    """The tables that were read from one end to the other, but for the small ones."""
+    return {node["Relation Name"] for node in of_all(plans) if node["Node Type"] == "Seq Scan"} - SMALL
+
+
+def most_rows(plans: list[Node]) -> int:
+    """Of all nodes the most rows that one passed on or passed over."""
+    rows = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return max(int(sum(node.get(name, 0) for name in rows) * node["Actual Loops"]) for node in of_all(plans))
+
+
+def picking(plans: list[Node]) -> list[Node]:
+    """The parts that choose the rows of a page."""
+    return [node for node in of_all(plans) if node.get("Subplan Name") == "CTE picked"]
+
+
+RECENT = "2026-01-01T13:53:00.000000Z"  # twenty people were modified after it, all in the last of 50,000 seconds
+EARLY = "2026-01-01T07:00:00.000000Z"  # half of them were
+
+
+@pytest.mark.parametrize(
+    ("filter_text", "kinds", "index"),
+    [
+        ('id eq "u000017"', (USER,), "resource_pkey"),
+        ('userName eq "person17@a.example"', (USER,), "resource_user_name"),
+        ('userName eq "person17@a.example" and active eq true', (USER,), "resource_user_name"),
+        ('userName eq "person17@a.example"', (USER, GROUP), "resource_user_name"),
+        ('userName sw "person1234"', (USER,), "resource_user_name"),
+        ('displayName eq "team 17"', (GROUP,), "resource_display_name"),
+        ('displayName sw "team 17"', (GROUP,), "resource_display_name"),
+        ('displayName co "70efdf2e"', (USER,), "resource_display_name_trigram"),
+        ('userName co "rson1234"', (USER,), "resource_user_name_trigram"),
+        ('externalId eq "external17"', (USER,), "external_id_pkey"),
+        ('emails.value eq "17@17.example"', (USER,), "indexed_value_pkey"),
+        ('emails[value eq "17@17.example" and type eq "work"]', (USER,), "indexed_value_pkey"),
+        ('emails.value sw "1234"', (USER,), "indexed_value_pkey"),
+        ('emails[type eq "work" and value co "@123."]', (USER,), "indexed_value_trigram"),
+        ('emails.value ew "@123.example"', (USER,), "indexed_value_trigram"),
+        ('active eq true and title eq "title 17"', (USER,), "resource_title"),
+        ("active eq false", (USER,), "resource_active"),
+        (f'meta.lastModified gt "{RECENT}"', (USER,), "resource_modified"),
+        (f'{EXTRA_URN}:number eq "17"', (USER,), "unique_value_pkey"),
+        (f'meta.location eq "{BASE_URL}/Users/u000017"', (USER,), "resource_pkey"),
+        ('userName eq "person17@a.example" or emails.value eq "18@18.example"', (USER,), "resource_user_name"),
+        ('userName eq "person17@a.example" or emails.value eq "18@18.example"', (USER,), "indexed_value_pkey"),
+        ('groups.value eq "g000017"', (USER,), "membership_pkey"),
+        ('groups.display eq "team 17"', (USER,), "resource_display_name"),
+        ('members.value eq "u000017"', (GROUP,), "membership_member"),
+        (f'members.$ref eq "{BASE_URL}/Users/u000017"', (GROUP,), "membership_member"),
+    ],
+)
+def test_a_filter_is_led_by_its_index(
+    watched: Watched, filter_text: str, kinds: tuple[ResourceType, ...], index: str
+) -> None:
+    plans = watched.of_search(query_of(filter_text, kinds))
+    assert index in indexes(plans)
+    assert not read_whole(plans)
+
+
+def test_a_walk_passes_over_what_was_not_modified_lately_without_reading_it(watched: Watched) -> None:
+    (chosen, *_) = picking(watched.of_search(query_of(f'meta.lastModified gt "{EARLY}"', total=False)))
+    scan = next(node for node in nodes(chosen) if "Index Name" in node)
+    assert (scan["Node Type"], scan["Index Name"]) == ("Index Only Scan", "resource_pkey")
+    assert scan["Heap Fetches"] == 0
+
+
+@pytest.mark.usefixtures("watched")
+def test_a_search_for_a_part_of_a_name_is_planned_for_that_part_every_time(url: str) -> None:
+    async def plans_for_all() -> int:
+        pool = Pool(url, connections=1, pooler=False, search_budget=5.0, timeout=15.0)
+        await pool.open()
+        for _ in range(EXECUTIONS):
+            await search(pool.run_bounded, TENANT, query_of('displayName co "person"', limit=1))
+        (row,) = await pool.run(Sql(COUNT_PLANS_FOR_ALL))
+        await pool.close()
+        return int(row["plans"])
+
+    assert asyncio.run(plans_for_all()) == 0
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    ("sort", "value", "index"),
+    [
+        (None, None, "resource_pkey"),
+        ("userName", "person25000@a.example", "resource_user_name"),
+        ("displayName", "person 8", "resource_display_name"),
+        ("title", "title 25", "resource_title"),
+        ("meta.lastModified", EARLY, "resource_modified"),
+    ],
+)
+def test_a_page_of_a_walk_reads_a_page_of_the_index_and_sorts_nothing(
+    watched: Watched, sort: str | None, value: str | None, index: str, descending: bool
+) -> None:
+    position = Position(value, "u025000")
+    plans = picking(watched.of_search(query_of(sort=sort, after=position, descending=descending, total=False)))
+    assert indexes(plans) == {index}
+    assert not read_whole(plans)
+    assert "Sort" not in {node["Node Type"] for node in of_all(plans)}
+    assert most_rows(plans) <= 102  # a page, one to know whether there is more, and one where the index is entered
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_page_by_index_skips_along_the_index(watched: Watched, descending: bool) -> None:
+    plans = picking(watched.of_search(query_of(offset=PEOPLE - 100, descending=descending, total=False)))
+    scans = [node for node in of_all(plans) if "Index Name" in node]
+    assert {(scan["Node Type"], scan["Index Name"]) for scan in scans} == {("Index Only Scan", "resource_pkey")}
+    assert "Sort" not in {node["Node Type"] for node in of_all(plans)}
+
+
+@pytest.mark.parametrize("kinds", [(USER,), (USER, GROUP)])
+def test_an_unfiltered_total_counts_no_resource(watched: Watched, kinds: tuple[ResourceType, ...]) -> None:
+    plans = watched.of_search(query_of(None, kinds, limit=10))
+    assert not read_whole(plans)
+    assert most_rows(plans) <= 11 * 25  # a page, with the groups of everybody in it
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters", "index", "most"),
+    [
+        (reads.READ, (TENANT, ["User"], ["u000017"]), "resource_pkey", 2),
+        (reads.READ, (TENANT, ["User"] * 64, [f"u{n:06d}" for n in range(1, 65)]), "resource_pkey", 128),
+        (reads.READ_WITHOUT_GROUPS, (TENANT, ["Group"], ["g000000"]), "resource_pkey", 1),
+        (reads.READ_PRIVATE, (TENANT, "User", "u000017"), "resource_pkey", 1),
+        (reads.MEMBERS, (TENANT, "g000000", "u010000", 1_000), "membership_pkey", 1_001),
+        (reads.SOME_MEMBERS, (TENANT, "g000000", "", 1_000, ["u000017", "u049999"]), "membership_member", 2),
+        (reads.ALL_GROUPS, (TENANT, ["u000017"]), "membership_member", 4),
+        (reads.CHANGES, (TENANT, 40_000, 500), "change_pkey", 500),
+    ],
+    ids=["one", "many", "group", "private", "members", "some members", "all groups", "changes"],
+)
+def test_a_read_touches_what_it_gives_and_nothing_else(
+    watched: Watched, statement: str, parameters: tuple[Any, ...], index: str, most: int
+) -> None:
+    plans = watched.of_statement(statement, *parameters)
+    assert index in indexes(plans)
+    assert not read_whole(plans)
+    assert most_rows(plans) <= most
+
+
+ORIGIN = Origin("2026-03-01T00:00:00.000000Z", "test", "request")
+
+
+def _create() -> Write:
+    name = new_id()
+    keys = Keys(name, name, "title 17", True, name, unique=((f"{EXTRA_URN}:number", name),))
+    return Create("User", name, b"{}", b"{}", None, keys, ORIGIN)
+
+
+def _patch() -> Write:
+    name = new_id()
+    keys = Keys(user_name=name, display_name=name, external_id=name, values=(("emails.value", 0, name),))
+    return Update("User", "u049999", ORIGIN, None, b"{}", b"{}", keys=keys, previous=Keys(external_id="x"))
+
+
+def _changes_of(group: str) -> Callable[[], Write]:
+    """Takes turns in adding and removing somebody, so that each is a change."""
+    turn = [False]
+
+    def make() -> Write:
+        turn[0] = not turn[0]
+        who = ("u045000",)
+        change = MembershipChange(added=who) if turn[0] else MembershipChange(removed=who)
+        return Update("Group", group, ORIGIN, None, members=change)
+
+    return make
+
+
+def _deletions() -> Callable[[], Write]:
+    """People who are in the large group and in a small one."""
+    ids = (f"u{number:06d}" for number in range(1, LARGE))
+    return lambda: Delete("User", next(ids), ORIGIN, None)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_create, _patch, _changes_of("g000000"), _changes_of("g000017"), _deletions()],
+    ids=["create", "patch", "large group", "small group", "delete"],
+)
+def test_a_write_touches_what_it_changes_and_nothing_else(watched: Watched, make: Callable[[], Write]) -> None:
+    plans = watched.of_write(make)
+    assert len(plans) > EXECUTIONS  # what the function does inside is among them
+    assert not read_whole(plans)
+    assert most_rows(plans) <= 10
