@@ -2,9 +2,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+ROUNDS ?= 10
+# As root, the programs under torture run as `nobody`, who has to be able to run this one.
+TORTURE_PYTHON ?= $(firstword $(wildcard /usr/bin/python3) $(PYTHON))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint typecheck unit benchmark format clean
+.PHONY: help run test lint typecheck unit torture benchmark format clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/' | expand -t 18
@@ -24,6 +27,9 @@ typecheck: .venv/tested
 unit: .venv/tested
 	$(BIN)/pytest -n 2 -q
 
+torture: .venv/tested .torture/installed ## Kill, pause and overload everything, for about twenty minutes
+	TORTURE_ROUNDS=$(ROUNDS) TORTURE_PATRONI=$(CURDIR)/.torture/bin/patroni $(BIN)/pytest -v --timeout 900 tests/torture
+
 benchmark: .venv/tested ## Measure speed beside a floor and a peer (about ten minutes)
 	$(BIN)/python benchmarks/run.py
 
@@ -32,7 +38,7 @@ format: .venv/tested ## Format the code
 	$(BIN)/ruff format .
 
 clean: ## Remove the virtual environment and caches; data stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .torture .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Headcount needs Python 3.11 or later (PYTHON=...)" >&2; exit 1; }
@@ -47,3 +53,9 @@ clean: ## Remove the virtual environment and caches; data stays
 	@echo "Installing Headcount and what its tests need into .venv ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@ .venv/installed
+
+.torture/installed:
+	@command -v etcd >/dev/null || { echo "The failover test needs etcd (Debian: apt install etcd-server)" >&2; exit 1; }
+	$(TORTURE_PYTHON) -m venv .torture
+	@.torture/bin/python -m pip install --quiet --disable-pip-version-check 'patroni[psycopg3,etcd3]' 'psycopg[binary]'
+	@touch $@

@@ -7,6 +7,7 @@ from docs.pages import ROOT
 LEFT_OUT = {
     ".git",
     ".venv",
+    ".torture",
     "__pycache__",
     ".hypothesis",
     ".pytest_cache",

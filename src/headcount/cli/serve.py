@@ -5,19 +5,20 @@ import signal
 from contextlib import suppress
 from dataclasses import fields, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import structlog
 import typer
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from headcount.assembly import Installation, create_application
 from headcount.cli.output import AsJson, Database, show
 from headcount.cli.running import Action, with_settings
 from headcount.http.logs import configure_logs
 from headcount.http.server import Binding, ServerError, bind, configuration
+from headcount.http.workers import Workers
 from headcount.settings import PREFIX, Settings
 
 QUICKSTART_TENANT: Final = "acme"
@@ -77,6 +78,8 @@ def run(binding: Binding, settings: Settings, prepare: Action[str | None], *, as
     """
     binding.check()
     settings = _resolved(settings)
+    if binding.behind_proxy:
+        settings = replace(settings, connections_per_address=0)  # all come from the proxy's address
     config = configuration("headcount.assembly:application", binding, settings)
     listening = bind(config)
     bound = replace(binding, port=listening.getsockname()[1])
@@ -86,20 +89,24 @@ def run(binding: Binding, settings: Settings, prepare: Action[str | None], *, as
         if binding.behind_proxy:
             structlog.get_logger().warning(f"{PREFIX}PUBLIC_URL is not set; clients are told {bound.url}")
     token = with_settings(settings, prepare, upgrade=True)
-    _announce(settings, bound, token, as_json=as_json)
     signal.signal(signal.SIGTERM, _stop)
+    announce = partial(_announce, settings, bound, token, as_json=as_json)
     if settings.workers > 1:
         os.environ |= {PREFIX + item.name.upper(): str(getattr(settings, item.name)) for item in fields(settings)}
-        Multiprocess(config, sockets=[listening]).run()
+        Workers(config, listening, announce).run()
     else:
+        announce()
         config = configuration(create_application(settings), binding, settings)
         with suppress(KeyboardInterrupt):  # raised again once the server has stopped
             uvicorn.Server(config).run(sockets=[listening])
 
 
 def _stop(_signal: int, _frame: object) -> NoReturn:
-    """Ends with exit code 0; the server raises the signal again once it has stopped."""
-    raise SystemExit(0)
+    """Ends with exit code 0: before the server serves, and once it has stopped and raises the signal again.
+
+    There is nothing to finish then, and an exception could land where it is ignored.
+    """
+    os._exit(0)
 
 
 async def _nothing(_installation: Installation) -> None:

@@ -29,6 +29,9 @@ class Limits:
     filter_bytes: int = 8 * 1024
     filter_depth: int = 32
     filter_terms: int = 200
+    projection_names: int = 200
+    sensitive_attributes: str = ""
+    """Attribute paths, separated by commas, that a search in a URL must not name (RFC 7644 §7.5.2)."""
     default_page_size: int = 100
     max_page_size: int = 1_000
     cursor_timeout: int = 3_600

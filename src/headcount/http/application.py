@@ -1,13 +1,22 @@
 """The ASGI application: health, SCIM, and a SCIM error for everything else."""
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from headcount.http.requests import Receive, Scope, Send
+import structlog
+
+from headcount.http.admission import Admission
+from headcount.http.logs import AccessLog, Line
+from headcount.http.requests import Receive, RequestIds, Scope, Send
 from headcount.http.responses import Response, error_response, json_response
 from headcount.http.scim import ScimEndpoints
 from headcount.scim.errors import MethodNotAllowedError, NotFoundError, UnavailableError
-from headcount.store.interface import Store, StoreError
+from headcount.store.interface import OutdatedSchemaError, Store, StoreError
+
+_BETWEEN_STARTS: Final = 1.0
+"""Seconds."""
 
 
 class Application:
@@ -25,32 +34,61 @@ class Application:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        assert self._serving is not None, "the lifespan has not started"  # noqa: S101
-        if scope["path"].startswith("/t/"):
-            await self._serving.scim(scope, receive, send)
+        if self._serving is None:
+            await _answer_while_starting(scope, send)
+        elif not scope["path"].startswith("/t/"):
+            await _answer(self._serving, scope, send, _other)
+        elif self._serving.admission.is_full:
+            await _answer(self._serving, scope, send, _refuse)
         else:
-            response = await _other(self._serving, scope["path"], scope["method"])
-            await response.send(send, b"-")
+            await self._serving.scim(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        starting = None
         try:
             self._serving = await self._start()
         except Exception as error:  # noqa: BLE001  told to the server, which stops
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
+            if isinstance(error, OutdatedSchemaError) or not isinstance(error, StoreError):
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            starting = asyncio.create_task(self._keep_starting(error))
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        await self._serving.stop()
+        if starting is not None:
+            starting.cancel()
+        if self._serving is not None:
+            await self._serving.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _keep_starting(self, error: StoreError) -> None:
+        """Until the database is there: a server whose workers gave up would stay down when the database comes back."""
+        while self._serving is None:
+            structlog.get_logger().warning("waiting for the database", reason=str(error))
+            await asyncio.sleep(_BETWEEN_STARTS)
+            try:
+                self._serving = await self._start()
+            except StoreError as again:
+                error = again
 
 
 class Serving:
-    """What requests need: the SCIM endpoints and the store."""
+    """What requests need: the SCIM endpoints, the store, and what every request leaves behind."""
 
-    def __init__(self, scim: ScimEndpoints, store: Store, stop: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        scim: ScimEndpoints,
+        store: Store,
+        log: AccessLog,
+        ids: RequestIds,
+        admission: Admission,
+        stop: Callable[[], Awaitable[None]],
+    ) -> None:
         self.scim = scim
+        self.admission = admission
         self.store = store
+        self.log = log
+        self.ids = ids
         self.stop = stop
 
 
@@ -69,6 +107,35 @@ async def _readyz(serving: Serving) -> Response:
 
 
 _PAGES: Final = {"/healthz": _healthz, "/readyz": _readyz}
+
+
+async def _answer_while_starting(scope: Scope, send: Send) -> None:
+    """Alive, but not ready."""
+    response = json_response({"status": "ok"})
+    if scope["path"] != "/healthz":
+        response = error_response(UnavailableError("The database cannot be reached."))
+    await response.send(send, b"-")
+
+
+_Answering = Callable[[Serving, str, str], Awaitable[Response]]
+
+
+async def _answer(serving: Serving, scope: Scope, send: Send, answering: _Answering) -> None:
+    """Everything that the SCIM endpoints do not. Probes ask every few seconds and leave no line."""
+    started = time.perf_counter()
+    path, method = scope["path"], scope["method"]
+    request_id = serving.ids.of(dict(scope["headers"]).get(b"x-request-id"))
+    response = await answering(serving, path, method)
+    await response.send(send, request_id.encode())
+    if path not in _PAGES:
+        seconds = time.perf_counter() - started
+        line = Line(time.time(), method, scope["raw_path"], response.status, seconds, request_id, "", "", response.sent)
+        serving.log.record(line)
+
+
+async def _refuse(_serving: Serving, _path: str, _method: str) -> Response:
+    """More than this process can do at a time."""
+    return error_response(UnavailableError("Too many requests are under way; try again."))
 
 
 async def _other(serving: Serving, path: str, method: str) -> Response:

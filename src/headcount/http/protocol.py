@@ -15,6 +15,7 @@ from headcount.scim.errors import InvalidSyntaxError, RequestTimeoutError, ScimE
 from headcount.scim.messages import error_message
 
 MAX_HEADER_BYTES: Final = 64 * 1024
+_BODY: Final = {b"content-length", b"transfer-encoding"}
 _REASONS: Final = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -34,19 +35,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     header_deadline: ClassVar[float] = 10.0
     """Seconds."""
+    response_deadline: ClassVar[float] = 30.0
+    """Seconds."""
     connections_per_address: ClassVar[int] = 0
     """0 for any number."""
     _open: ClassVar[Counter[str]] = Counter()
 
     _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
     _counted: str | None = None
     _header_bytes: int = 0
     _in_headers: bool = True
 
     @classmethod
-    def configure(cls, header_deadline: float, connections_per_address: int) -> None:
+    def configure(cls, header_deadline: float, response_deadline: float, connections_per_address: int) -> None:
         """Sets the bounds of all connections of this process; the server makes the protocols itself."""
         cls.header_deadline = header_deadline
+        cls.response_deadline = response_deadline
         cls.connections_per_address = connections_per_address
 
     def connection_made(self, transport: Any) -> None:
@@ -63,6 +68,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection."""
         self._stop_clock()
+        self._stop_stalled()
         if self._counted is not None:
             self._open[self._counted] -= 1
             if not self._open[self._counted]:
@@ -81,16 +87,62 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HeadersTooLargeError())
 
     def on_headers_complete(self) -> None:
-        """Stops the clock."""
+        """Stops the clock, and refuses what is too large or cannot be read on from here."""
         self._stop_clock()
+        error = self._fault_in_headers()
+        if error is not None:
+            self._refuse(error)
+            raise error  # so that the parser stops here
         self._in_headers = False
         self._header_bytes = 0
         super().on_headers_complete()
 
+    def _fault_in_headers(self) -> ScimError | None:
+        if self._header_bytes > MAX_HEADER_BYTES:  # part of it may be body
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > MAX_HEADER_BYTES:
+                return HeadersTooLargeError()
+        if self.parser.should_upgrade() and _BODY & {name for name, _ in self.headers}:
+            # the parser would take the body for another protocol, and what comes after for a request
+            return InvalidSyntaxError("A request with a body cannot ask for another protocol.")
+        return None
+
     def on_message_complete(self) -> None:
         """What follows is another request."""
+        self._stop_clock()
         super().on_message_complete()
         self._in_headers = True
+        if self.cycle.response_complete:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def on_response_complete(self) -> None:
+        """Reads past what is left of a body whose request is answered, within a deadline.
+
+        Closing the connection at once would reset it, and most clients would lose the answer.
+        """
+        super().on_response_complete()
+        if self._in_headers or not self.cycle.response_complete or self.transport.is_closing():
+            return
+        if self.expect_100_continue:
+            self.transport.close()  # the client has not begun to send the body
+        else:
+            self._start_clock()
+
+    def pause_writing(self) -> None:
+        """The client takes less than there is to say: it has a while to go on."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self.response_deadline, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has taken a good part of it."""
+        self._stop_stalled()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Ends a connection on which nothing has happened for long, whether its client took the last answer or not."""
+        self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         """What is no HTTP."""
@@ -103,6 +155,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _stop_stalled(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _too_slow(self) -> None:
         if self._header_bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -26,7 +27,7 @@ _SINGLE: Final = frozenset(
 )
 _MEDIA_TYPES: Final = frozenset({"application/scim+json", "application/json"})
 _ACCEPTED: Final = _MEDIA_TYPES | {"*/*", "application/*"}
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
 class ClientDisconnectedError(Exception):
@@ -110,13 +111,25 @@ def _decoded(text: bytes) -> str:
         raise InvalidValueError("The query string is not percent-encoded UTF-8.") from None
 
 
-def is_request_id(text: str) -> bool:
-    """Whether a client's request id is fit to be logged and echoed."""
-    return _REQUEST_ID.fullmatch(text) is not None
+class RequestIds:
+    """The ids of requests: what the client sent if it is fit to be logged and echoed, else one of our own."""
+
+    def __init__(self) -> None:
+        self._prefix = f"{time.time_ns():x}"
+        self._count = 0
+
+    def of(self, given: bytes | None) -> str:
+        """The id of one request."""
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given.decode()
+        self._count += 1
+        return f"{self._prefix}-{self._count:x}"
 
 
-async def read_body(receive: Receive, declared: bytes | None, *, limit: int, deadline: float) -> bytes:
-    """The whole body, of at most `limit` bytes, as long as it keeps coming.
+async def read_body(
+    receive: Receive, declared: bytes | None, *, limit: int, deadline: float, hold: Callable[[int], None]
+) -> bytes:
+    """The whole body, of at most `limit` bytes, as long as it keeps coming; `hold` is told the size of each part.
 
     Raises PayloadTooLargeError, RequestTimeoutError when nothing arrives for `deadline` seconds, and
     ClientDisconnectedError.
@@ -137,6 +150,7 @@ async def read_body(receive: Receive, declared: bytes | None, *, limit: int, dea
         size += len(piece)
         if size > limit:
             raise PayloadTooLargeError(f"The body is larger than the {limit} bytes that are accepted.")
+        hold(len(piece))
         pieces.append(piece)
         if not message.get("more_body"):
             return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -9,7 +9,6 @@ import orjson
 from headcount.http.requests import Send
 from headcount.scim.errors import (
     MethodNotAllowedError,
-    PayloadTooLargeError,
     RequestTimeoutError,
     ScimError,
     TooManyRequestsError,
@@ -77,9 +76,11 @@ def _headers_of(error: ScimError, credentials_sent: bool) -> list[Header]:  # no
             challenge = b'Bearer realm="SCIM"' + (b', error="invalid_token"' if credentials_sent else b"")
             return [(b"www-authenticate", challenge)]
         case MethodNotAllowedError():
-            return [(b"allow", ", ".join(error.allowed).encode())]
-        case PayloadTooLargeError() | RequestTimeoutError():
-            return [_CLOSE]  # what is left of the body will not be read
+            # HEAD goes with GET everywhere (RFC 9110 §9.3.2)
+            allowed = [*error.allowed, *(["HEAD"] if "GET" in error.allowed else [])]
+            return [(b"allow", ", ".join(allowed).encode())]
+        case RequestTimeoutError():
+            return [_CLOSE]  # the rest of the body is not waited for
         case TooManyRequestsError() | UnavailableError():
             return [(b"retry-after", b"1")]
         case _:

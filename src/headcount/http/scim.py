@@ -5,7 +5,7 @@ A plain ASGI callable, because this is the hot path. What may be called is data:
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,17 +16,18 @@ from headcount.directory.resources import Request
 from headcount.directory.tenant import Limits, Tenant
 from headcount.directory.tenants import NAME
 from headcount.directory.tokens import Access
+from headcount.http.admission import Admission
 from headcount.http.gate import Gate, Service
 from headcount.http.json_body import decode_json
 from headcount.http.logs import AccessLog, Line
 from headcount.http.requests import (
     ClientDisconnectedError,
     Receive,
+    RequestIds,
     Scope,
     Send,
     check_accept,
     check_content_type,
-    is_request_id,
     path_segments,
     query_parameters,
     read_body,
@@ -40,12 +41,14 @@ from headcount.scim.errors import (
     NotFoundError,
     NotImplementedScimError,
     ScimError,
+    UnavailableError,
 )
 from headcount.scim.messages import list_response
 from headcount.scim.registry import Registry, ResourceType, build_registry
 from headcount.scim.schemas import Json
 from headcount.scim.search import names_of, search_from_message, search_from_parameters
 from headcount.scim.versions import entity_tag, matches_tag
+from headcount.store.interface import StoreError
 
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
 _HEADERS: Final = {
@@ -76,6 +79,8 @@ class Call:
     request_id: str
     tenant_name: str = ""
     access: Access | None = None
+    held: int = 0
+    """Bytes of its body that count."""
 
     def request(self, parameters: Mapping[str, str]) -> Request:
         """What the directory needs to know of the request."""
@@ -92,8 +97,19 @@ class Call:
 class ScimEndpoints:
     """Answers every request below `/t/`."""
 
-    def __init__(self, gate: Gate, limits: Limits, public_url: str, log: AccessLog, *, body_deadline: float) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        limits: Limits,
+        public_url: str,
+        log: AccessLog,
+        ids: RequestIds,
+        admission: Admission,
+        *,
+        body_deadline: float,
+    ) -> None:
         self._gate = gate
+        self._admission = admission
         self._limits = limits
         self._public_url = public_url
         self._log = log
@@ -106,30 +122,34 @@ class ScimEndpoints:
             limits.max_page_size,
             limits.cursor_timeout,
         )
-        self._prefix = f"{time.time_ns():x}"
-        self._count = 0
+        self._ids = ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
         started = time.perf_counter()
-        headers = {_HEADERS[name]: value for name, value in scope["headers"] if name in _HEADERS}
-        call = Call(scope["method"], receive, scope["query_string"], headers, self._request_id(headers))
+        headers = _headers_of(scope["headers"])
+        call = Call(scope["method"], receive, scope["query_string"], headers, self._ids.of(headers.get("request_id")))
+        self._admission.enter()
         try:
             response = await self._respond(call, scope["raw_path"])
         except ClientDisconnectedError:
             return
+        finally:
+            self._admission.leave()
+            self._admission.release(call.held)
         await response.send(send, call.request_id.encode())
         token_id = call.access.token_id if call.access else ""
+        tenant_name = call.tenant_name if NAME.fullmatch(call.tenant_name) else ""  # decoded, it may hold anything
         seconds = time.perf_counter() - started
         self._log.record(
             Line(
                 time.time(),
                 call.method,
-                scope["path"],
+                scope["raw_path"],
                 response.status,
                 seconds,
                 call.request_id,
-                call.tenant_name,
+                tenant_name,
                 token_id,
                 response.sent,
             )
@@ -138,6 +158,10 @@ class ScimEndpoints:
     async def _respond(self, call: Call, raw_path: bytes) -> Response:
         try:
             return await self._route(call, path_segments(raw_path))
+        except StoreError as error:
+            return _unavailable(call, error, UnavailableError())
+        except UnavailableError as error:
+            return _unavailable(call, error.__cause__ or error, error)
         except ScimError as error:
             return error_response(error, credentials_sent="authorization" in call.headers)
         except ClientDisconnectedError:
@@ -145,13 +169,6 @@ class ScimEndpoints:
         except Exception:  # noqa: BLE001  logged with its traceback, and said nothing of
             structlog.get_logger().exception("request_failed", request_id=call.request_id, method=call.method)
             return error_response(InternalError(f"Internal error; the server's log has request {call.request_id}."))
-
-    def _request_id(self, headers: Mapping[str, bytes]) -> str:
-        given = headers.get("request_id")
-        if given is not None and is_request_id(text := given.decode("latin-1")):
-            return text
-        self._count += 1
-        return f"{self._prefix}-{self._count:x}"
 
     async def _route(self, call: Call, segments: list[str]) -> Response:
         """Finds what is called; everything but discovery needs a token, whether it exists or not."""
@@ -175,7 +192,17 @@ class ScimEndpoints:
         """The decoded JSON body."""
         check_content_type(call.headers.get("content_type"))
         declared = call.headers.get("content_length")
-        return decode_json(await read_body(call.receive, declared, limit=limit, deadline=self._body_deadline))
+
+        def hold(size: int) -> None:
+            self._admission.hold(size)
+            call.held += size
+
+        self._admission.leave()
+        try:
+            body = await read_body(call.receive, declared, limit=limit, deadline=self._body_deadline, hold=hold)
+        finally:
+            self._admission.enter()
+        return decode_json(body)
 
     async def _discover(self, call: Call, rest: list[str]) -> Response:
         """Discovery is public. A stranger sees what every tenant has, so that nobody learns which tenants exist."""
@@ -205,6 +232,12 @@ class ScimEndpoints:
             if document["id"].lower() == rest[1].lower():
                 return document
         raise NotFoundError(f"There is no '{rest[1]}' among the {rest[0]}.")
+
+
+def _unavailable(call: Call, cause: BaseException, error: UnavailableError) -> Response:
+    """The client is told to come again; the operator is told why."""
+    structlog.get_logger().warning("unavailable", request_id=call.request_id, reason=str(cause))
+    return error_response(error)
 
 
 class _Endpoint:
@@ -316,7 +349,10 @@ class _Endpoint:
         handler = _RESOURCE.get("GET" if self._call.method == "HEAD" else self._call.method)
         if handler is None:
             raise NotImplementedScimError("/Me stands for an existing user and cannot be created.")
-        response = await handler(self)
+        try:
+            response = await handler(self)
+        except ScimError as error:
+            response = error_response(error)  # a refusal, too, says who is meant
         if not any(name == b"location" for name, _ in response.headers):
             location = self._tenant.location(self._type, user)
             response.headers = (*response.headers, (b"location", location.encode()))
@@ -363,6 +399,16 @@ _DOCUMENTS: Final = {
     "ResourceTypes": discovery.resource_type_documents,
 }
 _DISCOVERY: Final = frozenset({"ServiceProviderConfig", *_DOCUMENTS})
+
+
+def _headers_of(sent: Iterable[Header]) -> dict[str, bytes]:
+    """The headers that matter here; lines of one name are one list (RFC 9110 §5.3)."""
+    headers: dict[str, bytes] = {}
+    for name, value in sent:
+        known = _HEADERS.get(name)
+        if known is not None:
+            headers[known] = headers[known] + b", " + value if known in headers else value
+    return headers
 
 
 def _split(segments: list[str]) -> tuple[str, list[str]]:

@@ -11,6 +11,7 @@ import uvicorn
 
 from headcount.http.application import Application
 from headcount.http.protocol import MAX_HEADER_BYTES, BoundedProtocol
+from headcount.http.workers import port_of_workers
 from headcount.settings import Settings
 
 
@@ -88,8 +89,7 @@ def configuration(
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=binding.behind_proxy,
-        forwarded_allow_ips="*" if binding.behind_proxy else None,
+        proxy_headers=False,  # nothing that is answered depends on what X-Forwarded-* says
         ssl_certfile=binding.tls_cert,
         ssl_keyfile=binding.tls_key,
         h11_max_incomplete_event_size=MAX_HEADER_BYTES,
@@ -99,15 +99,25 @@ def configuration(
 
 
 def bind(config: uvicorn.Config) -> socket.socket:
-    """The listening socket, where connections wait until the server runs; raises ServerError for a taken address."""
+    """The socket to listen on, where connections wait until the server runs; one on which workers listen later.
+
+    Raises ServerError for an address that is taken.
+    """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listening = socket.socket(family)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    address = (config.host, config.port)
     try:
-        listening.bind((config.host, config.port))
-        listening.listen(config.backlog)
+        return port_of_workers(family, address) if config.workers > 1 else _listening(family, address, config.backlog)
     except OSError as error:
-        listening.close()
         raise ServerError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
-    listening.set_inheritable(True)
-    return listening
+
+
+def _listening(family: socket.AddressFamily, address: tuple[str, int], backlog: int) -> socket.socket:
+    made = socket.socket(family)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(address)
+        made.listen(backlog)
+    except OSError:
+        made.close()
+        raise
+    return made
