@@ -5,7 +5,22 @@ from typing import Any
 
 from people import GROUP, USER_NAME, person
 
-GIVEN = ("Ada", "Bao", "Chidi", "Dora", "Emil", "Fatima", "Goran", "Hana", "Igor", "Jade", "Kofi", "Lena", "Mira", "Nils")
+GIVEN = (
+    "Ada",
+    "Bao",
+    "Chidi",
+    "Dora",
+    "Emil",
+    "Fatima",
+    "Goran",
+    "Hana",
+    "Igor",
+    "Jade",
+    "Kofi",
+    "Lena",
+    "Mira",
+    "Nils",
+)
 FAMILY = ("Smith", "Okafor", "Nguyen", "Garcia", "Novak", "Kowalski", "Silva", "Haddad", "Ivanov", "Tanaka", "Weber")
 SYLLABLES = ("ba", "co", "di", "fu", "ga", "he", "jo", "ki", "lu", "ma", "ne", "po", "ra", "si", "to", "vu")
 TITLES = 500
@@ -41,14 +56,15 @@ def one_of_the_crowd(number: int) -> dict[str, Any]:
     return body
 
 
-def groups(users: list[str], count: int, large: int) -> Iterator[dict[str, Any]]:
-    """One group of many, and a number of groups with a hundred members each, spread over everybody."""
-    yield group("Everybody", users[:large])
+def groups(users: int, count: int, large: int) -> Iterator[dict[str, Any]]:
+    """One group of many, and a number of groups with a hundred members each, spread over the first half of people."""
+    yield group("Everybody", range(large))
     for number in range(count):
-        first = number * COMMON_GROUP % max(len(users) - COMMON_GROUP, 1)
-        yield group(f"Team {number:06d}", users[first : first + COMMON_GROUP])
+        first = number * COMMON_GROUP % (users // 2)
+        yield group(f"Team {number:06d}", range(first, first + COMMON_GROUP))
 
 
-def group(name: str, members: list[str]) -> dict[str, Any]:
-    """A group as it is created."""
-    return {"schemas": [GROUP], "displayName": name, "members": [{"value": member} for member in members]}
+def group(name: str, numbers: range) -> dict[str, Any]:
+    """A group as a line to import."""
+    members = [{"value": "userName:" + USER_NAME.format(number=number)} for number in numbers]
+    return {"schemas": [GROUP], "displayName": name, "members": members}

@@ -2,7 +2,8 @@
 
 Reads a job as JSON from standard input and prints the result as JSON. Requests are byte templates in which
 `{n}` is a unique number of twelve digits and `{v}` the next of the given values, all of one length. It polls without
-ever sleeping, so that the time a processor takes to wake up is not measured with every answer.
+ever sleeping, so that the time a processor takes to wake up is not measured with every answer; a job that is `patient`
+sleeps, and leaves its processor to the servers. A job may say how many requests it has at `most`.
 """
 
 import json
@@ -56,6 +57,8 @@ class Load:
     def __init__(self, job: dict[str, Any]) -> None:
         self.requests = Requests(job["template"], job["values"])
         self.expected = {str(status).encode() for status in job["expected"]}
+        self.patience = None if job.get("patient") else 0
+        self.most = job.get("most", sys.maxsize)
         self.poll = select.epoll()
         self.connections = {}
         self.unexpected: dict[str, int] = {}
@@ -77,12 +80,12 @@ class Load:
             self.send(connection)
         waiting = len(self.connections)
         while waiting:
-            for number, _ in self.poll.poll(0):
+            for number, _ in self.poll.poll(self.patience):
                 connection = self.connections[number]
                 if not self.receive(connection):
                     continue
                 now = time.perf_counter()
-                if now < until or len(latencies) < len(self.connections):
+                if (now < until or len(latencies) < len(self.connections)) and self.requests.turn < self.most:
                     if now >= began:
                         latencies.append(now - connection.started)
                         ended = max(now, until)
@@ -110,7 +113,7 @@ class Load:
         if end < 0 or not is_complete(data, end):
             return False
         if data[9:12] not in self.expected:
-            text = data[9:12].decode() + " " + data[end : end + 200].decode(errors="replace")
+            text = data[9:12].decode() + " " + data[end : end + 300].decode(errors="replace")
             self.unexpected[text] = self.unexpected.get(text, 0) + 1
         return True
 
@@ -125,14 +128,15 @@ def is_complete(data: bytes, end: int) -> bool:
     return b"chunked" not in data[:end] or data.endswith(b"0\r\n\r\n")
 
 
-def figures(latencies: list[float], took: float, unexpected: dict[str, int]) -> dict[str, Any]:
+def figures(latencies: list[float], took: float, load: Load) -> dict[str, Any]:
     """What is reported of a run."""
     ordered = sorted(latencies)
     return {
+        "requests": load.requests.turn,
         "rate": len(ordered) / took,
         "median_ms": statistics.median(ordered) * 1000,
         "p99_ms": ordered[int(len(ordered) * 0.99)] * 1000,
-        "unexpected": unexpected,
+        "unexpected": load.unexpected,
     }
 
 
@@ -141,7 +145,7 @@ def main() -> None:
     job = json.load(sys.stdin)
     load = Load(job)
     latencies, took = load.run(job["warm_up"], job["seconds"])
-    print(json.dumps(figures(latencies, took, load.unexpected)))
+    print(json.dumps(figures(latencies, took, load)))
 
 
 if __name__ == "__main__":

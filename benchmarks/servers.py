@@ -40,9 +40,9 @@ class Server:
         self.process.wait()
 
 
-def pinned(core: int):
-    """What makes a child process stay on one core."""
-    return lambda: os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
+def pinned(core: int | None):
+    """What makes a child process stay on one core; None lets it run on any."""
+    return None if core is None else lambda: os.sched_setaffinity(0, {core % (os.cpu_count() or 1)})
 
 
 def start_headcount(folder: Path) -> Server:
@@ -81,10 +81,10 @@ def start_constant() -> Server:
     return Server("constant", port, start([str(HERE / "constant.py"), str(port)], port), people=["0" * 36])
 
 
-def start(command: list[str], port: int) -> subprocess.Popen:
+def start(command: list[str], port: int, core: int | None = 0) -> subprocess.Popen:
     """A server process that listens."""
     process = subprocess.Popen(
-        [sys.executable, *command], preexec_fn=pinned(0), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, *command], preexec_fn=pinned(core), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:

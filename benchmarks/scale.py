@@ -1,0 +1,320 @@
+"""A directory of a million, over HTTP, beside one of a thousand: `python benchmarks/scale.py`.
+
+PostgreSQL and SQLite are loaded with a million users, ten thousand groups and a group of a hundred thousand, and asked
+the hot set; then PostgreSQL is held against what it reaches with nothing in front of it. `--small` takes 20,000 users.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+from directories import Client, Size, memory, serve, survey, walk
+from loading import load
+from questions import READING, WRITING, Directory, Job, Question
+from servers import HERE, Server, free_port, start
+from statements import STATEMENTS, batched, pgbench
+
+from headcount.testing.postgresql import PostgresqlServer, temporary_postgresql
+
+BIG = Size(1_000_000, 10_000, 100_000)
+MEDIUM = Size(20_000, 200, 2_000)
+LITTLE = Size(1_000, 10, 500)
+SETTINGS = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
+ROUNDS = 2
+SECONDS = 0.6
+STREAMS = 5
+MOST_MIB = 200
+
+Figures = dict[str, Any]
+
+
+def measure(job: Job, connections: int = 1, seconds: float = SECONDS, **more: Any) -> Figures:
+    """One run of the load generator, which sleeps where its processor is needed by the servers."""
+    times = {"connections": connections, "warm_up": seconds / 6, "seconds": seconds, "patient": connections > 1}
+    done = subprocess.run(
+        [sys.executable, str(HERE / "load.py")],
+        input=json.dumps(job | times | more),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    figures = json.loads(done.stdout)
+    if any("tooMany" not in answer for answer in figures["unexpected"]):
+        raise SystemExit(f"unexpected answers: {figures['unexpected']}")
+    return figures
+
+
+def asked(questions: tuple[Question, ...], directories: list[Directory]) -> dict[str, list[Figures]]:
+    """The figures of each question for each directory: medians over rounds in which the directories take turns."""
+    runs: dict[str, list[list[Figures]]] = {question.name: [[] for _ in directories] for question in questions}
+    for _ in range(ROUNDS):
+        for question in questions:
+            for place, found in enumerate(directories):
+                job = question.job(found)
+                most = {}
+                if question.changes_members:
+                    undone = runs[question.undoes][place][-1]["requests"] if question.undoes else len(job["values"])
+                    most = {"most": undone, "warm_up": 0}
+                runs[question.name][place].append(measure(job, **most))
+    return {name: [median_of(some) for some in places] for name, places in runs.items()}
+
+
+def median_of(runs: list[Figures]) -> Figures:
+    """The medians of several runs, and whether the database took longer than a search may."""
+    medians = {key: statistics.median(run[key] for run in runs) for key in ("rate", "median_ms", "p99_ms")}
+    return medians | {"refused": any(run["unexpected"] for run in runs)}
+
+
+class Report:
+    """What was measured, printed as it comes and kept for `--json`."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, Any] = {}
+        self.missed: list[str] = []
+
+    def title(self, text: str) -> None:
+        """A heading."""
+        print(f"\n### {text}\n", flush=True)
+
+    def row(self, *cells: object) -> None:
+        """A row of a table in Markdown."""
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+
+    def head(self, *cells: str) -> None:
+        """The first rows of a table."""
+        self.row(*cells)
+        self.row(*("---" for _ in cells))
+
+    def target(self, what: str, value: float, bound: float, *, at_most: bool = False) -> None:
+        """A figure and whether it reaches its target."""
+        reached = value <= bound if at_most else value >= bound
+        if not reached:
+            self.missed.append(what)
+        self.figures[what] = value
+        self.row(what, f"{value:.2f}", f"{'≤' if at_most else '≥'} {bound:g}", "yes" if reached else "**no**")
+
+
+def answer_times(report: Report, name: str, directories: list[Directory]) -> dict[str, list[Figures]]:
+    """Every question at both sizes."""
+    found = asked(READING + WRITING, directories)
+    report.title(f"{name}: {' and '.join(f'{some.size:,}' for some in directories)} users, median / p99 in ms")
+    report.head("question", *(f"{some.size:,}" for some in directories), "ratio of medians")
+    for question, places in found.items():
+        shown = [
+            f"{figures['median_ms']:.2f} / {figures['p99_ms']:.2f}" + (" (`tooMany`)" if figures["refused"] else "")
+            for figures in places
+        ]
+        report.row(question, *shown, f"{places[0]['median_ms'] / places[-1]['median_ms']:.2f}")
+    report.figures[name] = found
+    return found
+
+
+def ratios(report: Report, name: str, found: dict[str, list[Figures]]) -> None:
+    """The targets on answer times."""
+
+    def median(question: str, place: int = 0) -> float:
+        return float(found[question][place]["median_ms"])
+
+    report.title(f"{name}: targets")
+    report.head("ratio", "value", "target", "reached")
+    for question in READING:
+        if question.is_point:
+            ratio = median(question.name) / median(question.name, 1)
+            report.target(f"{name}, {question.name}: at a million to at a thousand", ratio, 1.5, at_most=True)
+    for question in WRITING:
+        if "very many" in question.name:
+            ratio = median(question.name) / median(question.name.replace("very many", "100"))
+            report.target(f"{name}, {question.name}: to the same in a group of 100", ratio, 1.5, at_most=True)
+    ratio = median("last page by cursor") / median("first page by cursor")
+    report.target(f"{name}, last page by cursor to the first", ratio, 1.5, at_most=True)
+
+
+def streamed(found: Directory) -> tuple[float, int]:
+    """The median of the seconds that the large group with all its members takes, and its bytes."""
+    client, times, size = Client(found.server), [], 0
+    for _ in range(STREAMS):
+        began = time.perf_counter()
+        size = len(client.text(f"/Groups/{found.server.group}"))
+        times.append(time.perf_counter() - began)
+    return statistics.median(times), size
+
+
+def in_memory(report: Report, name: str, found: Directory) -> None:
+    """What the worker takes while it reads, writes, searches and streams the large group at once."""
+    getting = READING[0].job(found)
+    with tempfile.TemporaryFile() as out:
+        stream = {
+            "template": f"GET {found.server.base}/Groups/{found.server.group} HTTP/1.1\r\nhost: x\r\nauthorization: "
+            f"Bearer {found.server.token}\r\n\r\n"
+        }
+        job = getting | stream | {"connections": 4, "warm_up": 0, "seconds": 4, "patient": True}
+        streams = subprocess.Popen([sys.executable, str(HERE / "load.py")], stdin=subprocess.PIPE, stdout=out)
+        assert streams.stdin is not None
+        streams.stdin.write(json.dumps(job).encode())
+        streams.stdin.close()
+        for question in (READING[0], READING[10], WRITING[0]):
+            measure(question.job(found), connections=32, seconds=1)
+        streams.wait()
+    used = memory(found.server)
+    own = used["VmHWM"] if name == "PostgreSQL" else used["RssAnon"]
+    report.target(f"{name}, MiB of memory of the worker under load", own, MOST_MIB, at_most=True)
+
+
+@contextmanager
+def served(url: str, size: Size, workers: int = 1) -> Iterator[Directory]:
+    """The directory in a database, behind a server."""
+    server = serve(url, workers)
+    try:
+        yield survey(server, size)
+    finally:
+        server.stop()
+
+
+def questions(report: Report, name: str, urls: list[str], sizes: list[Size]) -> None:
+    """The hot set on one kind of database, with both sizes served at once."""
+    with served(urls[0], sizes[0]) as large, served(urls[1], sizes[1]) as little:
+        began = time.perf_counter()
+        for found in (large, little):
+            walk(found)
+        walked = time.perf_counter() - began
+        ratios(report, name, answer_times(report, name, [large, little]))
+        seconds, size = streamed(large)
+        in_memory(report, name, large)
+    print(f"\nA walk through everybody by cursor: {sizes[0].users / walked:,.0f} users/s. ", end="")
+    print(f"The large group with all its members: {seconds:.2f} s for {size / 1e6:.1f} MB.")
+
+
+def loaded(report: Report, name: str, url: str, size: Size, bare: float | None = None) -> None:
+    """Fills the large directory."""
+    rates = load(url, *astuple(size))
+    print(f"{name}: {rates['users']:,.0f} users/s, {rates['groups']:,.0f} groups/s", flush=True)
+    if bare is not None:
+        report.head("ratio", "value", "target", "reached")
+        report.target(f"{name}, import to the bare batched statement ({bare:,.0f}/s)", rates["users"] / bare, 0.4)
+    report.figures[f"{name}, load"] = rates
+
+
+def against_the_database(report: Report, server: PostgresqlServer, url: str, size: Size, seconds: float) -> None:
+    """Over HTTP against the database with nothing in front of it, and two workers against one."""
+    report.title("PostgreSQL: what stands in front of it")
+    pairs = []
+    for _ in range(ROUNDS):
+        with served(url, size) as found:
+            rates = {"one": rates_of(found, seconds)}
+            rates["single"] = raw(url, found, seconds)
+            for name, statement in STATEMENTS.items():
+                rates[name] = pgbench(server.program("pgbench"), url, statement, 32, round(seconds))
+        with served(url, size, workers=2) as found:
+            rates["two"] = rates_of(found, seconds)
+        pairs.append(rates)
+    shown = {
+        "create over HTTP, 32 connections": [rates["one"]["create"] for rates in pairs],
+        "create over HTTP, two workers": [rates["two"]["create"] for rates in pairs],
+        **{f"create in pgbench, 32 clients, {name}": [rates[name] for rates in pairs] for name in STATEMENTS},
+        "get by id over HTTP, 32 connections": [rates["one"]["get"] for rates in pairs],
+        "get by id over HTTP, two workers": [rates["two"]["get"] for rates in pairs],
+        "get by id, raw ASGI application, 32 connections": [rates["single"] for rates in pairs],
+    }
+    medians = {name: statistics.median(values) for name, values in shown.items()}
+    report.head("what", "a second")
+    for name, value in medians.items():
+        report.row(name, f"{value:,.0f}")
+    create, create_two, function, tables, get, get_two, single = medians.values()
+    print()
+    report.head("ratio", "value", "target", "reached")
+    report.target("create over HTTP to pgbench with the same statement", create / function, 0.5)
+    report.target("the server function to one statement over all tables", function / tables, 0.9)
+    report.target("get by id to the raw ASGI application", get / single, 0.6)
+    report.target("two workers to one, reads", get_two / get, 1.25)
+    report.target("two workers to one, writes", create_two / create, 0.9)
+
+
+def rates_of(found: Directory, seconds: float) -> dict[str, float]:
+    """Creates and reads a second at 32 connections."""
+    asked_first = {"create": WRITING[0], "get": READING[0]}
+    return {
+        name: measure(question.job(found), connections=32, seconds=seconds)["rate"]
+        for name, question in asked_first.items()
+    }
+
+
+def raw(url: str, found: Directory, seconds: float) -> float:
+    """Reads a second of the raw ASGI application."""
+    port = free_port()
+    process = start([str(HERE / "single.py"), str(port), url], port, core=None)
+    try:
+        job = READING[0].job(found) | {"port": port}
+        return float(measure(job, connections=32, seconds=seconds)["rate"])
+    finally:
+        Server("single", port, process).stop()
+
+
+def on_postgresql(report: Report, size: Size, seconds: float) -> None:
+    """Everything on PostgreSQL."""
+    with temporary_postgresql(settings=SETTINGS) as server:
+        big, little, bare = (server.create_database(name) for name in ("big", "little", "bare"))
+        report.title("PostgreSQL: load")
+        load(bare, *astuple(LITTLE))
+        count = min(20_000, size.users)
+        rate = asyncio.run(batched(bare, 2_000_000, count))
+        loaded(report, "PostgreSQL", big, size, rate)
+        load(little, *astuple(LITTLE))
+        for name in ("big", "little"):
+            server.sql("VACUUM (ANALYZE)", name)
+        print(server.sql(SIZES, "big"))
+        questions(report, "PostgreSQL", [big, little], [size, LITTLE])
+        against_the_database(report, server, big, size, seconds)
+
+
+def on_sqlite(report: Report, size: Size, folder: Path) -> None:
+    """Everything on SQLite."""
+    big, little = (f"sqlite:///{folder / name}.db" for name in ("big", "little"))
+    report.title("SQLite: load")
+    loaded(report, "SQLite", big, size)
+    load(little, *astuple(LITTLE))
+    print(f"{(folder / 'big.db').stat().st_size / 1e6:,.0f} MB")
+    questions(report, "SQLite", [big, little], [size, LITTLE])
+
+
+SIZES = """SELECT string_agg(relname || ' ' || pg_size_pretty(pg_total_relation_size(oid)), ', '
+    ORDER BY pg_total_relation_size(oid) DESC)
+FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_total_relation_size(oid) > 2000000"""
+
+
+def arguments() -> argparse.Namespace:
+    """How large, and on what."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="20,000 users, for a quick look")
+    parser.add_argument("--only", choices=("postgresql", "sqlite"), help="one kind of database")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the figures")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measures, and prints tables in Markdown."""
+    options = arguments()
+    size = MEDIUM if options.small else BIG
+    report = Report()
+    if options.only != "sqlite":
+        on_postgresql(report, size, 1.0 if options.small else 4.0)
+    if options.only != "postgresql":
+        with tempfile.TemporaryDirectory(prefix="headcount-scale-", dir=HERE.parent) as folder:
+            on_sqlite(report, size, Path(folder))
+    report.title("Missed")
+    print("\n".join(f"- {what}" for what in report.missed) or "Nothing.")
+    if options.json:
+        options.json.write_text(json.dumps(report.figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
