@@ -52,8 +52,8 @@ def outage(served, rounds, fault, relief):
         for _ in range(rounds):
             load.goes_on()
             before = load.statuses[503]
-            fault()
             try:
+                fault()
                 eventually(lambda before=before: load.statuses[503] > before + 10)
             finally:
                 relief()
