@@ -78,11 +78,11 @@ class Floor:
         await send({"type": "lifespan.shutdown.complete"})
 
     def recorded(self, query: Query) -> Statements:
-        """The statements of a search: the one that picks rows is the first, the one that reads them the last."""
+        """The statements of a search between BEGIN and COMMIT: the first picks rows, the last reads them."""
         recorder = Recorder(self.store.reading)
         found: Page = search.search(recorder, TENANT, query)  # type: ignore[arg-type]
         assert found.resources, "the search has to find somebody"
-        return recorder.statements
+        return recorder.statements[1:-1]
 
     async def answer(self, scope, body: bytes) -> bytes:
         """The stored bytes."""
@@ -132,10 +132,12 @@ class Floor:
         """A recorded search for somebody else: the same statements, and the documents in a list."""
         execute = self.store.reading.execute
         filled = [tuple([name if item == SAMPLE else item for item in parameters]) for _, parameters in statements]
+        execute("BEGIN")
         picked = execute(statements[0][0], filled[0]).fetchall()
         for (text, _), parameters in zip(statements[1:-1], filled[1:-1], strict=True):
             execute(text, parameters).fetchall()
         rows = execute(statements[-1][0], (TENANT, json.dumps([row[0] for row in picked[:100]]))).fetchall()
+        execute("COMMIT")
         return b'{"Resources":[' + b",".join([row[5] for row in rows]) + b"]}"
 
 

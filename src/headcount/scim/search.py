@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from headcount.scim import urns
@@ -32,14 +32,14 @@ class SearchRequest:
 
 def search_from_parameters(parameters: Mapping[str, str]) -> SearchRequest:
     """The search that a query string asks for; unknown parameters are ignored (RFC 7644 §3.4.2)."""
-    search = _search(
-        {name: parameters.get(name) for name in ("filter", "sortBy", "sortOrder", "cursor")},
+    return _search(
+        parameters,
         _integer(parameters.get("startIndex"), "startIndex"),
         _integer(parameters.get("count"), "count"),
         names_of(parameters.get("attributes")),
         names_of(parameters.get("excludedAttributes")),
+        in_url=True,
     )
-    return replace(search, in_url=True)
 
 
 def search_from_message(body: Json, profile: Profile) -> SearchRequest:
@@ -104,6 +104,8 @@ def _search(
     count: int | None,
     attributes: tuple[str, ...],
     excluded: tuple[str, ...],
+    *,
+    in_url: bool = False,
 ) -> SearchRequest:
     order = (texts.get("sortOrder") or "ascending").lower()
     if order not in _SORT_ORDERS:
@@ -122,6 +124,7 @@ def _search(
         cursor,
         attributes,
         excluded,
+        in_url,
     )
 
 

@@ -4,7 +4,7 @@ What an index of another table finds is a set of ids that depends on no row of t
 looks it up once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,7 @@ from headcount.store.search.memberships import (
 from headcount.store.search.sql import Sql
 
 _META: Final = {"created": "r.created", "lastModified": "r.modified", "resourceType": "r.type"}
+_NOTHING: Final[Mapping[str, str]] = {}
 _POINTS: Final = frozenset({"r.id", "r.user_name", "r.display_name"})
 """Columns whose values few resources share."""
 
@@ -141,8 +142,8 @@ class Layout:
         return None
 
     @property
-    def _promoted(self) -> dict[str, str]:
-        return dict(PROMOTED.get(self.resource_type.schema.id, {}))
+    def _promoted(self) -> Mapping[str, str]:
+        return PROMOTED.get(self.resource_type.schema.id, _NOTHING)
 
     def _has_indexed_values(self, path: BoundPath) -> bool:
         return path.extension is None and str(path) in INDEXED_VALUES.get(self.resource_type.schema.id, ())

@@ -109,7 +109,7 @@ def read_page(
     if not row_ids:
         return ()
     statement = READ_PAGE if groups else READ_PAGE_WITHOUT_GROUPS
-    rows: list[_Row] = connection.execute(statement, (tenant, json.dumps(row_ids))).fetchall()
+    rows: list[_Row] = connection.execute(statement, (tenant, str(list(row_ids)))).fetchall()
     derived = _all_groups(connection, tenant, rows) if groups and rows and rows[0][9] else None
     return tuple([_resource(row, derived) for row in rows])
 
