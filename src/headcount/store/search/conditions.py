@@ -51,16 +51,15 @@ def condition(bound: BoundFilter, layout: Layout) -> Sql:
             return _presence(node, layout)
         return _comparison(node, layout)
 
-    operands = bound.operands if isinstance(bound, BoundAnd) else (bound,)
-    weak = len(operands) > 1 and any(_is_selective(operand, layout) for operand in operands)
-    pieces = (_combined(operand, leaf) for operand in operands)
-    return joined(
-        " AND ",
-        (
-            layout.dialect.without_index(piece) if weak and _is_broad(operand, layout) else piece
-            for operand, piece in zip(operands, pieces, strict=True)
-        ),
-    )
+    if not isinstance(bound, BoundAnd):
+        return _combined(bound, leaf)
+    pieces = [_combined(operand, leaf) for operand in bound.operands]
+    if any(_is_selective(operand, layout) for operand in bound.operands):
+        pieces = [
+            layout.dialect.without_index(piece) if _is_broad(operand, layout) else piece
+            for operand, piece in zip(bound.operands, pieces, strict=True)
+        ]
+    return joined(" AND ", pieces)
 
 
 def _is_selective(bound: BoundFilter, layout: Layout) -> bool:
