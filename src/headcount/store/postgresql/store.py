@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any, Final
 
 import asyncpg
@@ -189,18 +190,7 @@ class PostgresqlTenantStore:
             return row
         key = (self._tenant, type_name, resource_id)
         secret = await self._store.primary.call(lambda connection: connection.fetchval(reads.READ_PRIVATE, *key))
-        return StoredResource(
-            row.type,
-            row.id,
-            row.version,
-            row.created,
-            row.modified,
-            row.document,
-            row.groups,
-            row.manager,
-            row.member_count,
-            secret,
-        )
+        return replace(row, private=secret)
 
     async def write(self, write: Write) -> Written:
         """Carries out one write, durably, or nothing of it."""

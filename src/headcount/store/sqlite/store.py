@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Concatenate, Final, ParamSpec, TypeVar
@@ -190,18 +191,7 @@ class SqliteTenantStore:
         if row is None or not private:
             return row
         secret = self._store.at_once(reads.read_private, self._tenant, key)
-        return StoredResource(
-            row.type,
-            row.id,
-            row.version,
-            row.created,
-            row.modified,
-            row.document,
-            row.groups,
-            row.manager,
-            row.member_count,
-            secret,
-        )
+        return replace(row, private=secret)
 
     async def write(self, write: Write) -> Written:
         """Carries out one write, durably, or nothing of it."""
