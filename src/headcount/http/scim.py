@@ -243,7 +243,7 @@ def _unavailable(call: Call, cause: BaseException, error: UnavailableError) -> R
 class _Endpoint:
     """One authenticated request to one tenant."""
 
-    __slots__ = ("_call", "_endpoints", "_id", "_is_me", "_service", "_tenant", "_type")
+    __slots__ = ("_call", "_endpoints", "_id", "_service", "_tenant", "_type")
 
     def __init__(self, endpoints: ScimEndpoints, call: Call, service: Service) -> None:
         self._endpoints = endpoints
@@ -252,7 +252,6 @@ class _Endpoint:
         self._tenant: Tenant = service.tenant
         self._type: ResourceType | None = None
         self._id = ""
-        self._is_me = False
 
     def resolve(self, rest: list[str]) -> "_Handlers":
         """The handlers of a path below a resource type."""
@@ -345,7 +344,7 @@ class _Endpoint:
         if user is None:
             raise NotImplementedScimError("This token stands for no user, so that /Me has no meaning.")
         self._type = self._tenant.registry.by_endpoint["Users"]
-        self._id, self._is_me = user, True
+        self._id = user
         handler = _RESOURCE.get("GET" if self._call.method == "HEAD" else self._call.method)
         if handler is None:
             raise NotImplementedScimError("/Me stands for an existing user and cannot be created.")

@@ -157,13 +157,10 @@ class Registry:
     by_endpoint: Mapping[str, ResourceType] = field(init=False, repr=False, compare=False)
     """Resource types by the endpoint's segment, `Users`: paths are case-sensitive (RFC 3986 §6.2.2.1)."""
     by_name: Mapping[str, ResourceType] = field(init=False, repr=False, compare=False)
-    schema_by_urn: Mapping[str, Schema] = field(init=False, repr=False, compare=False)
-    """Schemas by folded URN."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_endpoint", {kind.endpoint[1:]: kind for kind in self.resource_types})
         object.__setattr__(self, "by_name", {kind.name: kind for kind in self.resource_types})
-        object.__setattr__(self, "schema_by_urn", {schema.id.lower(): schema for schema in self.schemas})
 
 
 def build_registry(documents: Iterable[Json] = (), resource_types: Iterable[ResourceType] = (USER, GROUP)) -> Registry:
