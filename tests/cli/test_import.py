@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from headcount.assembly import open_installation
+from headcount.directory.tenant import PasswordPolicy
 from headcount.settings import Settings
 from headcount.store.interface import Query, Target
 from headcount.testing.postgresql import temporary_postgresql
@@ -193,6 +194,15 @@ def test_one_bad_line_among_many_good_ones_is_the_only_one_that_is_missing(place
     done, told = load(place, lines, exit_code=2)
     assert (done, [item["line"] for item in told]) == (summary(450, created=449, rejected=1), [218])
     assert by_name(kept(place)).keys() == {f"person{number}" for number in range(450)} - {"person217"}
+
+
+def test_the_first_of_two_lines_wins_also_where_the_second_is_written_faster(tmp_path):
+    place = made(tmp_path, {}, passwords=PasswordPolicy.HASH)
+    lines = [user(f"person{number}") for number in range(450)]
+    lines[3] |= {"password": "takes a while to hash"}
+    lines[217] = user("person3", title="other")
+    done, told = load(place, lines, exit_code=2)
+    assert (done, [item["line"] for item in told]) == (summary(450, created=449, rejected=1), [218])
 
 
 def test_the_same_person_or_group_twice_in_a_file_is_created_once(place):

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, Self
 
 import orjson
 
-from headcount.directory.importing import Item, Line, Outcome
+from headcount.directory.import_batches import Item, Line, Outcome
 from headcount.store.interface import TenantStore
 
 _LINES_AT_ONCE: Final = 200

@@ -13,7 +13,8 @@ from headcount.cli.import_files import Keeper, Position, Rejects, batches_of, id
 from headcount.cli.output import AsJson, Database, UsageError, show
 from headcount.cli.progress import Report, progress
 from headcount.cli.running import with_installation
-from headcount.directory.importing import Importer, Item
+from headcount.directory.import_batches import Item
+from headcount.directory.importing import Importer
 from headcount.directory.passwords import Passwords
 from headcount.directory.resources import Request, Resources
 from headcount.http.json_body import decode_json

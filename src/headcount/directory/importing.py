@@ -7,12 +7,11 @@ again. A person is recognized by userName, everything else by externalId or disp
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum, auto
-from typing import Final, TypeAlias
+from typing import Final
 
 import orjson
 
+from headcount.directory.import_batches import Batch, Item, Line, Outcome
 from headcount.directory.import_references import Found, Reference, look_up, may_refer, references_in, resolve
 from headcount.directory.refusals import in_scim_terms
 from headcount.directory.resources import Request, Resources
@@ -27,8 +26,6 @@ from headcount.scim.errors import (
 from headcount.scim.registry import Registry, ResourceType
 from headcount.scim.schemas import Json
 from headcount.store.interface import (
-    Create,
-    KeyName,
     MembershipChange,
     NotUniqueError,
     StoreError,
@@ -37,66 +34,8 @@ from headcount.store.interface import (
     Written,
 )
 
-Claim: TypeAlias = tuple[str, ...]
-
 _FLIGHTS: Final = 4
 """Batches under way at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a file."""
-
-    number: int
-    end: int
-    """The position of the byte behind it."""
-    text: bytes | None
-    """None when it is longer than a line may be."""
-
-
-class Outcome(StrEnum):
-    """What became of a line."""
-
-    CREATED = auto()
-    PRESENT = auto()
-    """It was there already, with the same content."""
-    REJECTED = auto()
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """A line on its way."""
-
-    line: Line
-    outcome: Outcome | None = None
-    error: ScimError | None = None
-    """Why it was rejected."""
-    body: dict[str, Json] = field(default_factory=dict)
-    kind: ResourceType | None = None
-    references: list[Reference] = field(default_factory=list)
-    write: Create | None = None
-
-    def reject(self, error: ScimError) -> None:
-        """Says why it cannot go in."""
-        self.outcome, self.error = Outcome.REJECTED, error
-
-    @property
-    def key(self) -> tuple[KeyName, str] | None:
-        """What the resource is recognized by."""
-        keys = self.write.keys if self.write else None
-        if keys is None:
-            return None
-        if keys.user_name is not None:
-            return "user_name", keys.user_name
-        if keys.external_id is not None:
-            return "external_id", keys.external_id
-        return None if keys.display_name is None else ("display_name", keys.display_name)
-
-    def claims(self) -> set[Claim]:
-        """What no two lines can have, of which the first one is to win."""
-        assert self.write is not None  # noqa: S101  it was checked
-        key = self.key
-        return {*self.write.keys.unique, *([(self.write.type, *key)] if key else [])}
 
 
 class Importer:
@@ -113,34 +52,43 @@ class Importer:
 
     async def run(self, batches: AsyncIterator[Sequence[Line]]) -> AsyncIterator[Sequence[Item]]:
         """What becomes of the lines, batch by batch in their order; raises StoreError when the database fails."""
-        under_way: deque[asyncio.Task[list[Item]]] = deque()
-        try:
-            async for batch in batches:
-                under_way.append(asyncio.create_task(self._take(batch, list(under_way))))
-                if len(under_way) == _FLIGHTS:
-                    yield await under_way.popleft()
-            while under_way:
-                yield await under_way.popleft()
-        finally:
-            for task in under_way:
-                task.cancel()
-            await asyncio.gather(*under_way, return_exceptions=True)
+        under_way: deque[tuple[Batch, asyncio.Task[None]]] = deque()
 
-    async def _take(self, batch: Sequence[Line], earlier: Sequence["asyncio.Task[list[Item]]"]) -> list[Item]:
-        items = [self._read(line) for line in batch]
-        waiting = [item for item in items if item.outcome is None]
-        if earlier and any(item.references or not _is_person(item) for item in waiting):
-            await asyncio.wait(earlier)  # they may hold what is referred to, or the same once more
-        while waiting:
-            found = await look_up((reference for item in waiting for reference in item.references), self._store)
-            ready = [item for item in waiting if _is_ready(item, found)]
-            if not ready:
-                _reject_unknown(waiting, found)
-                break
-            others = [item for item in waiting if not _is_ready(item, found)]
-            put_off = await self._write([item for item in ready if _settle_references(item, found)])
-            waiting = others + put_off
-        return items
+        async def landed() -> Sequence[Item]:
+            batch, task = under_way.popleft()
+            await task
+            return batch.items
+
+        try:
+            async for lines in batches:
+                batch = Batch([self._read(line) for line in lines], [earlier for earlier, _ in under_way])
+                under_way.append((batch, asyncio.create_task(self._take(batch))))
+                if len(under_way) == _FLIGHTS:
+                    yield await landed()
+            while under_way:
+                yield await landed()
+        finally:
+            for _, task in under_way:
+                task.cancel()
+            await asyncio.gather(*(task for _, task in under_way), return_exceptions=True)
+
+    async def _take(self, batch: Batch) -> None:
+        with batch.landing():
+            waiting = [item for item in batch.items if item.outcome is None]
+            if any(item.references or not item.is_person for item in waiting):
+                await batch.wait_for_earlier()  # they may hold what is referred to, or the same once more
+            while waiting:
+                found = await look_up((reference for item in waiting for reference in item.references), self._store)
+                ready = [item for item in waiting if _is_ready(item, found)]
+                if not ready:
+                    _reject_unknown(waiting, found)
+                    break
+                others = [item for item in waiting if not _is_ready(item, found)]
+                ready = [item for item in ready if _settle_references(item, found)]
+                rivals = await self._write(batch, ready, are_last=not others)
+                if rivals:
+                    await batch.wait_for_earlier()
+                waiting = others + rivals
 
     def _read(self, line: Line) -> Item:
         item = Item(line)
@@ -170,15 +118,15 @@ class Importer:
             raise InvalidSyntaxError("Neither 'schemas' nor 'meta.resourceType' names a resource type of the tenant.")
         return kind
 
-    async def _write(self, items: Sequence[Item]) -> list[Item]:
+    async def _write(self, batch: Batch, items: Sequence[Item], *, are_last: bool) -> list[Item]:
         """Writes what is not there yet; gives those that must wait for another one with the same key."""
         if self._resources.tenant.passwords is PasswordPolicy.HASH:
             await asyncio.gather(*map(self._check, items))  # hashing takes long, in threads
         else:
             for item in items:
                 await self._check(item)
-        await self._recognize([item for item in items if item.write and (self._look_first or not _is_person(item))])
-        fresh, put_off = _without_rivals(items)
+        await self._recognize([item for item in items if item.write and (self._look_first or not item.is_person)])
+        fresh, rivals = await batch.claim([item for item in items if item.outcome is None], are_last=are_last)
         writes = [item.write for item in fresh if item.write]
         answers = await self._store.write_many(writes) if writes else []
         refused = []
@@ -188,7 +136,7 @@ class Importer:
             else:
                 refused.append(self._refuse(item, answer))
         await asyncio.gather(*refused)
-        return put_off
+        return rivals
 
     async def _check(self, item: Item) -> None:
         assert item.kind is not None  # noqa: S101  it was read
@@ -246,24 +194,6 @@ class Importer:
             (answer,) = await self._store.write_many([update])
             if isinstance(answer, StoreError):
                 item.reject(_in_scim_terms(answer))
-
-
-def _without_rivals(items: Iterable[Item]) -> tuple[list[Item], list[Item]]:
-    """Those that are still to be written, apart from those that want what an earlier one of them wants."""
-    first: list[Item] = []
-    rivals: list[Item] = []
-    claimed: set[Claim] = set()
-    for item in items:
-        if item.outcome is None:
-            claims = item.claims()
-            (first if claimed.isdisjoint(claims) else rivals).append(item)
-            claimed |= claims
-    return first, rivals
-
-
-def _is_person(item: Item) -> bool:
-    """Whether the resource has a userName, which the store keeps unique."""
-    return item.kind is not None and item.kind.derives_groups
 
 
 def _is_ready(item: Item, found: Found) -> bool:
