@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Final
 
 from headcount.directory.cursors import Cursors
-from headcount.directory.operator import operator_resources
+from headcount.directory.operator_resources import OperatorResources
 from headcount.directory.tenant import Limits
 from headcount.directory.tenant_schemas import TenantSchemas
 from headcount.directory.tenants import Tenants
@@ -34,6 +34,7 @@ class Installation:
 
     settings: Settings
     store: DatabaseStore
+    operator: OperatorResources
     tenants: Tenants
     tokens: AccessTokens
     schemas: TenantSchemas
@@ -89,12 +90,28 @@ def create_application(settings: Settings) -> Application:
         installation = await stack.enter_async_context(open_installation(settings, upgrade=True))
         limits = limits_of(settings)
         cursors = Cursors(Seal(installation.key, "cursor"), limits.cursor_timeout)
-        gate = Gate(installation.store, installation.tenants, installation.tokens, cursors, settings.public_url)
+        gate = Gate(
+            installation.store,
+            installation.tenants,
+            installation.tokens,
+            installation.operator,
+            cursors,
+            settings.public_url,
+        )
         log = AccessLog(settings.log_format, enabled=settings.log_level in ("debug", "info"))
         ids = RequestIds()
         admission = Admission(settings.requests_in_flight, settings.body_bytes_in_flight)
         deadline = settings.body_deadline
-        scim = ScimEndpoints(gate, limits, settings.public_url, log, ids, admission, body_deadline=deadline)
+        scim = ScimEndpoints(
+            gate,
+            limits,
+            settings.public_url,
+            log,
+            ids,
+            admission,
+            body_deadline=deadline,
+            behind_proxy=settings.behind_proxy,
+        )
 
         _settle_memory()
 
@@ -120,7 +137,8 @@ def application() -> Application:
 
 
 async def _installation(settings: Settings, store: DatabaseStore) -> Installation:
-    operator = operator_resources(store, settings.public_url)
+    operator = OperatorResources(store, settings.public_url)
     tenants = Tenants(store, operator, limits_of(settings))
     key = settings.installation_key() or await store.installation_key()
-    return Installation(settings, store, tenants, AccessTokens(store, operator), TenantSchemas(store, tenants), key)
+    tokens = AccessTokens(store, operator)
+    return Installation(settings, store, operator, tenants, tokens, TenantSchemas(store, tenants), key)

@@ -45,6 +45,10 @@ class Settings:
     installation_key_file: str = _setting(
         "", "A file with 32 bytes, raw or hexadecimal, in place of the key in the database."
     )
+    behind_proxy: bool = _setting(
+        default=False,
+        help_text="true where a proxy in front is the only way in: clients are then where X-Forwarded-For says.",
+    )
     log_format: str = _setting("text", "text or json.")
     log_level: str = _setting("info", "debug, info, warning or error.")
     workers: int = _setting(1, "Processes that serve.")
@@ -165,7 +169,8 @@ _CHOICES: Final = {
     "log_format": ("text", "json"),
     "log_level": ("debug", "info", "warning", "error"),
 }
-_NUMBERS: Final = tuple(item.name for item in fields(Settings) if isinstance(item.default, int | float))
+_NUMBERS: Final = tuple(item.name for item in fields(Settings) if type(item.default) in (int, float))
+_BOOLEANS: Final = {"true": True, "false": False}
 _ZERO_TOO: Final = ("connections_per_address", "patched_members")
 _BODIES: Final = ("bulk_bytes", "body_bytes", "group_body_bytes")
 
@@ -182,6 +187,10 @@ def _is_public_url(text: str) -> bool:
 
 def _read(name: str, text: str, default: Any) -> Any:
     kind = type(default)
+    if kind is bool:
+        if text.lower() not in _BOOLEANS:
+            raise SettingsError(f"{PREFIX}{name.upper()} must be true or false, not {text!r}")
+        return _BOOLEANS[text.lower()]
     try:
         return kind(text)
     except ValueError:

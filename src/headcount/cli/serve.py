@@ -79,7 +79,7 @@ def run(binding: Binding, settings: Settings, prepare: Action[str | None], *, as
     binding.check()
     settings = _resolved(settings)
     if binding.behind_proxy:
-        settings = replace(settings, connections_per_address=0)  # all come from the proxy's address
+        settings = replace(settings, behind_proxy=True, connections_per_address=0)  # all come from the proxy's address
     config = configuration("headcount.assembly:application", binding, settings)
     listening = bind(config)
     bound = replace(binding, port=listening.getsockname()[1])

@@ -1,29 +1,20 @@
-"""The operator tenant: where tenants and access tokens are kept, as resources like any other."""
+"""Reading the operator tenant: what the rest of the directory asks of tenants, connections and access tokens."""
 
 from collections.abc import AsyncIterator
 from typing import Final
 
 import orjson
 
-from headcount.directory.operator_schemas import OPERATOR_REGISTRY
-from headcount.directory.passwords import Passwords
 from headcount.directory.representation import Representation
 from headcount.directory.resources import Request, Resources
-from headcount.directory.tenant import Tenant
 from headcount.scim.filters.binding import bind_filter
 from headcount.scim.filters.syntax import Comparison, Operator
 from headcount.scim.profiles import STRICT
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
-from headcount.store.interface import OPERATOR_TENANT, Query, Store, StoredResource, Target
+from headcount.store.interface import Query, StoredResource, Target
 
 PAGE: Final = 1_000
-
-
-def operator_resources(store: Store, public_url: str) -> Resources:
-    """The resources of the operator tenant, under the base URL `/scim/v2`."""
-    tenant = Tenant(OPERATOR_TENANT, f"{public_url}/scim/v2", OPERATOR_REGISTRY, STRICT, refuse_unknown=True)
-    return Resources(tenant, store.for_tenant(OPERATOR_TENANT), Passwords())
 
 
 async def find_one(

@@ -1,4 +1,4 @@
-"""The resource types of the operator tenant: tenants and access tokens are SCIM resources themselves.
+"""The resource types of the operator tenant: tenants, connections and access tokens are SCIM resources themselves.
 
 The reserved operator tenant is served by the same code as every other one, so that managing an installation needs
 no second protocol.
@@ -7,7 +7,46 @@ no second protocol.
 from typing import Final
 
 from headcount.scim.registry import Registry, ResourceType, build_registry
-from headcount.scim.schemas import Attribute, Mutability, Schema, Type, Uniqueness
+from headcount.scim.schemas import Attribute, Mutability, Returned, Schema, Type, Uniqueness
+from headcount.scim.scopes import Operation
+
+_READ_ONLY: Final = Mutability.READ_ONLY
+_IMMUTABLE: Final = Mutability.IMMUTABLE
+
+_SCOPES: Final = Attribute(
+    "scopes",
+    Type.COMPLEX,
+    "What clients may do, by resource type; without any, everything.",
+    multi_valued=True,
+    sub_attributes=(
+        Attribute("type", description="A resource type, or '*' for those not named.", required=True, case_exact=True),
+        Attribute(
+            "operations",
+            description="What may be done; absent for everything.",
+            multi_valued=True,
+            case_exact=True,
+            canonical_values=tuple(Operation),
+        ),
+        Attribute("readable", description="Attribute paths that may be read; absent for all.", multi_valued=True),
+        Attribute("writable", description="Attribute paths that may be changed; absent for all.", multi_valued=True),
+        Attribute("filter", description="A filter that every resource has to match to be reached.", case_exact=True),
+    ),
+)
+_NETWORKS: Final = Attribute(
+    "networks", description="Address ranges that clients come from: 192.0.2.0/24. Absent for any.", multi_valued=True
+)
+_RATE: Final = Attribute(
+    "requestsPerSecond", Type.DECIMAL, "How many requests a second are answered on average; absent for any number."
+)
+_PROFILE: Final = Attribute(
+    "profile",
+    description="Which departures from the RFCs are forgiven.",
+    case_exact=True,
+    canonical_values=("tolerant", "strict"),
+)
+_TENANT_NAME: Final = Attribute(
+    "tenant", description="The name of the tenant.", required=True, case_exact=True, mutability=_IMMUTABLE
+)
 
 TENANT_SCHEMA: Final = Schema(
     "urn:headcount:params:scim:schemas:core:1.0:Tenant",
@@ -19,16 +58,18 @@ TENANT_SCHEMA: Final = Schema(
             description="The name in the base URL: lower-case letters, digits and hyphens.",
             required=True,
             case_exact=True,
-            mutability=Mutability.IMMUTABLE,
+            mutability=_IMMUTABLE,
             uniqueness=Uniqueness.SERVER,
         ),
         Attribute("displayName", description="What people call the tenant."),
         Attribute(
-            "profile",
-            description="Which departures from the RFCs are forgiven.",
+            "state",
+            description="A suspended tenant keeps its data and answers its clients with 403.",
             case_exact=True,
-            canonical_values=("tolerant", "strict"),
+            canonical_values=("active", "suspended"),
         ),
+        Attribute("publicUrl", description="The URL that clients reach the tenant under.", case_exact=True),
+        _PROFILE,
         Attribute(
             "passwords",
             description="Whether passwords are forgotten or kept as argon2id hashes.",
@@ -36,6 +77,44 @@ TENANT_SCHEMA: Final = Schema(
             canonical_values=("discard", "hash"),
         ),
         Attribute("refuseUnknown", Type.BOOLEAN, "Whether attributes that no schema has are refused."),
+        Attribute(
+            "limits",
+            Type.COMPLEX,
+            "Bounds on what the tenant holds and how often it is asked; absent for none.",
+            sub_attributes=(
+                Attribute("users", Type.INTEGER, "How many users there may be."),
+                Attribute("groups", Type.INTEGER, "How many groups there may be."),
+                _RATE,
+            ),
+        ),
+    ),
+)
+
+CONNECTION_SCHEMA: Final = Schema(
+    "urn:headcount:params:scim:schemas:core:1.0:Connection",
+    "Connection",
+    "One identity provider of a tenant, with its tokens, its profile and its externalIds (RFC 7643 §3.1)",
+    (
+        _TENANT_NAME,
+        Attribute(
+            "name",
+            description="What tells it from the tenant's others: lower-case letters, digits and hyphens.",
+            required=True,
+            case_exact=True,
+            mutability=_IMMUTABLE,
+        ),
+        Attribute(
+            "qualifiedName",
+            description="'tenant/name'.",
+            case_exact=True,
+            mutability=_IMMUTABLE,
+            uniqueness=Uniqueness.SERVER,
+        ),
+        Attribute("displayName", description="What people call it."),
+        Attribute("active", Type.BOOLEAN, "Whether its clients are let in."),
+        _PROFILE,
+        _SCOPES,
+        _NETWORKS,
     ),
 )
 
@@ -44,39 +123,43 @@ ACCESS_TOKEN_SCHEMA: Final = Schema(
     "AccessToken",
     "A credential of a client",
     (
-        Attribute(
-            "tenant",
-            description="The name of the tenant that the token opens.",
-            required=True,
-            case_exact=True,
-            mutability=Mutability.IMMUTABLE,
-        ),
+        _TENANT_NAME,
         Attribute("name", description="What the token is for.", required=True),
+        Attribute(
+            "connection",
+            description="The name of the connection that the client belongs to.",
+            case_exact=True,
+            mutability=_IMMUTABLE,
+        ),
+        Attribute("token", description="The token itself, in the answer to its creation only.", mutability=_READ_ONLY),
         Attribute(
             "digest",
             description="The SHA-256 digest of the token.",
-            required=True,
             case_exact=True,
-            mutability=Mutability.IMMUTABLE,
+            mutability=_IMMUTABLE,
+            returned=Returned.REQUEST,
             uniqueness=Uniqueness.SERVER,
         ),
         Attribute(
             "expires",
             Type.DATE_TIME,
-            "When the token ceases to be valid; absent if never.",
-            mutability=Mutability.IMMUTABLE,
+            "When the token ceases to be valid; a year after its creation unless said otherwise.",
+            mutability=_IMMUTABLE,
         ),
+        Attribute("neverExpires", Type.BOOLEAN, "A token without an end.", mutability=_IMMUTABLE),
         Attribute(
-            "user",
-            description="The id of the user that '/Me' stands for.",
-            case_exact=True,
-            mutability=Mutability.IMMUTABLE,
+            "user", description="The id of the user that '/Me' stands for.", case_exact=True, mutability=_IMMUTABLE
         ),
         Attribute("active", Type.BOOLEAN, "Whether the token is accepted; false once it is revoked."),
+        _SCOPES,
+        _NETWORKS,
+        _RATE,
     ),
 )
 
 TENANT: Final = ResourceType("Tenant", "/Tenants", "Tenant", TENANT_SCHEMA)
+CONNECTION: Final = ResourceType("Connection", "/Connections", "Connection", CONNECTION_SCHEMA)
 ACCESS_TOKEN: Final = ResourceType("AccessToken", "/AccessTokens", "Access token", ACCESS_TOKEN_SCHEMA)
 
-OPERATOR_REGISTRY: Final[Registry] = build_registry(resource_types=(TENANT, ACCESS_TOKEN))
+OPERATOR_REGISTRY: Final[Registry] = build_registry(resource_types=(TENANT, CONNECTION, ACCESS_TOKEN))
+"""Access tokens are known by their digests, which tell nothing of a random token (RFC 7644 §7.4)."""

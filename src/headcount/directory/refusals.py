@@ -22,14 +22,18 @@ from headcount.store.interface import (
 
 
 @contextmanager
-def in_scim_terms() -> Iterator[None]:
-    """Turns a store's refusal into the SCIM error that the client can act on; a version conflict passes."""
+def in_scim_terms(*, names_owner: bool = True) -> Iterator[None]:
+    """Turns a store's refusal into the SCIM error that the client can act on; a version conflict passes.
+
+    Who has a value that is taken is said only to those who may see everybody.
+    """
     try:
         yield
     except VersionConflictError:
         raise
     except NotUniqueError as error:
-        message = f"{error.attribute} '{error.value}' is already in use, by the resource {error.owner}."
+        owner = f", by the resource {error.owner}" if names_owner else ""
+        message = f"{error.attribute} '{error.value}' is already in use{owner}."
         raise UniquenessError(message) from error
     except UnknownMemberError as error:
         raise InvalidValueError(f"members: there is no resource '{error.member}'.") from error

@@ -10,6 +10,7 @@ from typing import Final
 
 import orjson
 
+from headcount.directory.permissions import Fence
 from headcount.directory.tenant import Tenant
 from headcount.scim.projection import Projection
 from headcount.scim.registry import ResourceType
@@ -90,7 +91,12 @@ def member_values(members: Sequence[Member], tenant: Tenant) -> list[dict[str, J
 
 
 async def group_text(
-    row: StoredResource, tenant: Tenant, resource_type: ResourceType, projection: Projection, store: TenantStore
+    row: StoredResource,
+    tenant: Tenant,
+    resource_type: ResourceType,
+    projection: Projection,
+    store: TenantStore,
+    fence: Fence,
 ) -> AsyncIterator[bytes]:
     """The JSON text of a group with its members, in pieces of at most `MEMBERS_A_PAGE` members."""
     text = render(row, tenant, resource_type, projection)
@@ -100,7 +106,7 @@ async def group_text(
     opening = text[:-1] + (b',"members":[' if len(text) > len(b"{}") else b'"members":[')
     after = ""
     while members := await store.members(row.id, after=after, limit=MEMBERS_A_PAGE):
-        values = member_values(members, tenant)
+        values = member_values(await fence.visible(members), tenant)
         if projection.narrows("members"):
             values = projection.apply({"members": values}).get("members", [])
         piece = orjson.dumps(values)[1:-1]

@@ -12,6 +12,15 @@ import orjson
 
 from headcount.directory.identifiers import new_id, now
 from headcount.directory.passwords import Passwords
+from headcount.directory.permissions import (
+    Fence,
+    check_fence,
+    check_paths,
+    check_reach,
+    check_sendable,
+    check_writable,
+    permitted,
+)
 from headcount.directory.refusals import in_scim_terms
 from headcount.directory.representation import MEMBERS_A_PAGE, Representation, group_text, member_values, render
 from headcount.directory.tenant import PasswordPolicy, Tenant
@@ -28,10 +37,12 @@ from headcount.scim.profiles import Toleration
 from headcount.scim.projection import Projection, echo_of, read_projection
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
+from headcount.scim.scopes import UNRESTRICTED, Operation, Permission, Permissions
 from headcount.scim.urns import ENTERPRISE_USER
 from headcount.scim.validation import check_replacement, check_required, validate_resource
 from headcount.scim.versions import matches_tag
 from headcount.store.interface import (
+    DEFAULT_CONNECTION,
     Create,
     Delete,
     MembershipChange,
@@ -59,6 +70,8 @@ class Request:
     attributes: tuple[str, ...] = ()
     excluded_attributes: tuple[str, ...] = ()
     if_match: str | None = None
+    connection: str = DEFAULT_CONNECTION
+    permissions: Permissions = UNRESTRICTED
 
     @property
     def has_projection(self) -> bool:
@@ -90,12 +103,15 @@ class Resources:
         most = self.tenant.limits.projection_names
         if len(request.attributes) > most or len(request.excluded_attributes) > most:
             raise InvalidValueError(f"'attributes' and 'excludedAttributes' take at most {most} names.")
-        return read_projection(
+        projection = read_projection(
             request.attributes,
             request.excluded_attributes,
             resource_type,
             bare_extension_names=self.tenant.profile.tolerates(Toleration.BARE_EXTENSION_NAMES),
         )
+        if not request.permissions.is_restricted:
+            return projection
+        return replace(projection, readable=request.permissions.of(resource_type).shown)
 
     async def stored(self, resource_type: ResourceType, resource_id: str, *, groups: bool = True) -> StoredResource:
         """The stored resource; raises NotFoundError."""
@@ -106,18 +122,24 @@ class Resources:
 
     async def read(self, resource_type: ResourceType, resource_id: str, request: Request) -> Representation:
         """One resource (RFC 7644 §3.4.1)."""
+        permission = permitted(request.permissions, resource_type, Operation.READ)
         projection = self.projection(resource_type, request)
         row = await self.stored(resource_type, resource_id, groups=resource_type.derives_groups)
-        return await self.represent(row, resource_type, projection)
+        check_reach(permission, row)
+        return await self.represent(row, resource_type, projection, request)
+
+    def fence(self, request: Request) -> Fence:
+        """Whom the client may see as members."""
+        return Fence(request.permissions, self.tenant.registry, self.store)
 
     async def represent(
-        self, row: StoredResource, resource_type: ResourceType, projection: Projection
+        self, row: StoredResource, resource_type: ResourceType, projection: Projection, request: Request
     ) -> Representation:
         """The resource as it is sent; a group with very many members in pieces."""
         location = self.tenant.location(resource_type, row.id)
         if not row.member_count:
             return Representation(row.id, row.version, location, render(row, self.tenant, resource_type, projection))
-        pieces = group_text(row, self.tenant, resource_type, projection, self.store)
+        pieces = group_text(row, self.tenant, resource_type, projection, self.store, self.fence(request))
         if row.member_count > MEMBERS_A_PAGE and projection.wants("members"):
             return Representation(row.id, row.version, location, b"", pieces)
         return Representation(row.id, row.version, location, b"".join([piece async for piece in pieces]))
@@ -126,22 +148,28 @@ class Resources:
         """Adds a resource (RFC 7644 §3.3)."""
         projection = self.projection(resource_type, request)
         write = await self.creation(resource_type, body, request)
-        with in_scim_terms():
+        with in_scim_terms(names_owner=not request.permissions.is_restricted):
             written = await self.store.write(write)
         row = _row(write.type, write.id, write.document, written)
         if write.keys.manager is not None:
             row = await self.stored(resource_type, write.id)
         echo = echo_of(body, resource_type)
-        return await self.represent(row, resource_type, replace(projection, echoed=echo) if echo else projection)
+        shown = replace(projection, echoed=echo) if echo else projection
+        return await self.represent(row, resource_type, shown, request)
 
     async def creation(self, resource_type: ResourceType, body: Json, request: Request) -> Create:
         """The write that adds a resource: checked, canonical, under an id of its own."""
         tenant = self.tenant
+        permission = permitted(request.permissions, resource_type, Operation.CREATE)
         valid = validate_resource(body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown)
         resource = valid.resource
+        check_writable(permission, {}, {**resource, **valid.private})
         members = self._take_members(resource_type, resource)
         resource_id = new_id()
         resource = {"schemas": resource.pop("schemas"), "id": resource_id, **resource}
+        await self.prepare(resource_type, resource, None, request)
+        check_fence(permission, resource)
+        await self.fence(request).check(members)
         return Create(
             resource_type.name,
             resource_id,
@@ -153,16 +181,28 @@ class Resources:
             MembershipChange(added=members) if members else None,
         )
 
+    async def prepare(
+        self,
+        resource_type: ResourceType,
+        resource: dict[str, Json],
+        current: Mapping[str, Json] | None,
+        request: Request,
+    ) -> None:
+        """What has to hold beyond the schema before a resource is written; `current` is None for a new one."""
+
     async def replace(
         self, resource_type: ResourceType, resource_id: str, body: Json, request: Request
     ) -> Representation:
         """Replaces a resource (RFC 7644 §3.5.1): what is left out is cleared, what changes nothing is no change."""
         tenant = self.tenant
+        permission = permitted(request.permissions, resource_type, Operation.UPDATE)
 
         async def compute(_row: StoredResource, current: dict[str, Json]) -> _Change:
             valid = validate_resource(body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown)
             resource = valid.resource
             members = self._take_members(resource_type, resource)
+            check_sendable(permission, {**resource, **valid.private})
+            resource = permission.kept(current, resource)
             check_replacement(current, resource, resource_type)
             resource = {"schemas": resource.pop("schemas"), "id": resource_id, **resource}
             change = MembershipChange(added=members, clear=True) if resource_type.keeps_members else None
@@ -176,6 +216,7 @@ class Resources:
         """Modifies a resource (RFC 7644 §3.5.2), all operations or none."""
         tenant = self.tenant
         operations = read_patch(body, tenant.profile, limit=tenant.limits.patch_operations)
+        check_paths(permitted(request.permissions, resource_type, Operation.UPDATE), operations, tenant.profile)
 
         async def compute(row: StoredResource, current: dict[str, Json]) -> _Change:
             def attempt(members: Sequence[Mapping[str, Json]] | None) -> PatchResult:
@@ -202,11 +243,13 @@ class Resources:
 
     async def delete(self, resource_type: ResourceType, resource_id: str, request: Request) -> None:
         """Removes a resource with its memberships (RFC 7644 §3.6)."""
+        permission = permitted(request.permissions, resource_type, Operation.DELETE)
 
         async def attempt() -> None:
             expected = None
-            if request.if_match is not None:
+            if request.if_match is not None or permission.fence is not None:
                 row = await self._checked(resource_type, resource_id, request, groups=False)
+                check_reach(permission, row)
                 expected = row.version
             with in_scim_terms():
                 await self.store.write(Delete(resource_type.name, resource_id, self._origin(request), expected))
@@ -222,20 +265,37 @@ class Resources:
         *,
         is_patch: bool = False,
     ) -> Representation:
+        permission = permitted(request.permissions, resource_type, Operation.UPDATE)
         projection = self.projection(resource_type, request)
 
         async def attempt() -> Representation:
             row = await self._checked(resource_type, resource_id, request, groups=resource_type.derives_groups)
+            check_reach(permission, row)
             current = orjson.loads(row.document)
             change = await compute(row, current)
+            await self.prepare(resource_type, change.resource, current, request)
+            await self._check_change(permission, current, change, request)
             row = await self._write(resource_type, row, current, change, request)
             echo = echo_of(change.named, resource_type)
             shown = replace(projection, echoed=echo) if echo else projection
             if is_patch and row.member_count > self.tenant.limits.patched_members and not request.has_projection:
                 return Representation(row.id, row.version, self.tenant.location(resource_type, row.id))
-            return await self.represent(row, resource_type, shown)
+            return await self.represent(row, resource_type, shown, request)
 
         return await self._repeat(attempt, request)
+
+    async def _check_change(
+        self, permission: Permission, current: Mapping[str, Json], change: _Change, request: Request
+    ) -> None:
+        """Raises ForbiddenError for a change that the client may not make."""
+        if not request.permissions.is_restricted:
+            return
+        members = change.members
+        moved = {"members": (members.added, members.removed)} if members and not members.clear else {}
+        check_writable(permission, current, {**change.resource, **change.private, **moved})
+        check_fence(permission, change.resource)
+        if members is not None:
+            await self.fence(request).check((*members.added, *members.removed))
 
     async def _write(
         self,
@@ -267,7 +327,7 @@ class Resources:
             )
         else:
             update = Update(row.type, row.id, origin, expected, members=change.members)
-        with in_scim_terms():
+        with in_scim_terms(names_owner=not request.permissions.is_restricted):
             written = await self.store.write(update)
         if _manager_of(change.resource) != _manager_of(current):
             return await self.stored(resource_type, row.id)
@@ -295,7 +355,7 @@ class Resources:
         raise ConflictError("The resource changes too often; try again.")
 
     def _origin(self, request: Request) -> Origin:
-        return Origin(now(), request.actor, request.request_id)
+        return Origin(now(), request.actor, request.request_id, request.connection)
 
     def _take_members(self, resource_type: ResourceType, resource: dict[str, Json]) -> tuple[str, ...]:
         """The ids in `members`, which are kept as rows and not in the document."""

@@ -1,10 +1,11 @@
 """Searches over one resource type or all of them (RFC 7644 §3.4.2, RFC 9865)."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headcount.directory.cursors import Cursors, Walk
+from headcount.directory.permissions import Fence, check_searchable, fenced, permitted
 from headcount.directory.refusals import in_scim_terms
 from headcount.directory.representation import MEMBERS_A_PAGE, group_text, render
 from headcount.directory.resources import Request, Resources
@@ -16,6 +17,7 @@ from headcount.scim.filters.syntax import Filter
 from headcount.scim.paths import BoundPath, bind_path
 from headcount.scim.projection import Projection
 from headcount.scim.registry import ResourceType
+from headcount.scim.scopes import Operation
 from headcount.scim.search import SearchRequest, bind_sort, names_of
 from headcount.store.interface import Page, Query, StoredResource, Target
 
@@ -41,10 +43,13 @@ class Searching:
 
     async def search(self, resource_types: Sequence[ResourceType], search: SearchRequest, request: Request) -> Listing:
         """A page of the resources of these types that match."""
-        scope = f"{self._tenant.name} {','.join(kind.name for kind in resource_types)}"
+        resource_types = self._readable(resource_types, request)
+        scope = f"{self._tenant.name} {','.join(kind.name for kind in resource_types)}{request.permissions.key}"
         walk = self._cursors.open(search.cursor, scope, search) if search.cursor else None
         projections = {kind.name: self._resources.projection(kind, request) for kind in resource_types}
         query = self._query(resource_types, search, walk, projections)
+        if request.permissions.is_restricted:
+            query = replace(query, targets=tuple(self._restricted(target, request) for target in query.targets))
         with in_scim_terms():
             page = await self._resources.store.search(query)
         total = page.total if walk is None else walk.total
@@ -57,7 +62,23 @@ class Searching:
             cursor = self._cursors.issue(Walk(page.last, count, total), scope, search)
             members.append(b'"nextCursor":"%s"' % cursor.encode())
         opening = b",".join((_OPENING, *members)) + b',"Resources":['
-        return await self._listing(opening, page, projections)
+        return await self._listing(opening, page, projections, self._resources.fence(request))
+
+    def _readable(self, resource_types: Sequence[ResourceType], request: Request) -> Sequence[ResourceType]:
+        """The types that the client may read; raises ForbiddenError when there is none."""
+        if not request.permissions.is_restricted:
+            return resource_types
+        readable = [kind for kind in resource_types if request.permissions.of(kind).may(Operation.READ)]
+        return readable or [
+            permitted(request.permissions, kind, Operation.READ).resource_type for kind in resource_types
+        ]
+
+    def _restricted(self, target: Target, request: Request) -> Target:
+        """The target within the client's fence; raises ForbiddenError for what it must not search by."""
+        permission = request.permissions.of(target.resource_type)
+        named = [*(named_paths(target.filter) if target.filter else ()), *([target.sort] if target.sort else ())]
+        check_searchable(permission, named)
+        return replace(target, filter=fenced(permission, target.filter))
 
     def _query(
         self,
@@ -130,22 +151,24 @@ class Searching:
     def _sort(self, text: str | None, resource_type: ResourceType) -> BoundPath | None:
         return bind_sort(text, resource_type, self._tenant.profile) if text else None
 
-    async def _listing(self, opening: bytes, page: Page, projections: dict[str, Projection]) -> Listing:
+    async def _listing(self, opening: bytes, page: Page, projections: dict[str, Projection], fence: Fence) -> Listing:
         members = sum(row.member_count for row in page.resources if projections[row.type].wants("members"))
         if not members:
             return Listing(opening + b",".join([self._text(row, projections) for row in page.resources]) + b"]}")
-        pieces = self._pieces(opening, page, projections)
+        pieces = self._pieces(opening, page, projections, fence)
         if members > MEMBERS_A_PAGE:
             return Listing(pieces=pieces)
         return Listing(b"".join([piece async for piece in pieces]))
 
-    async def _pieces(self, opening: bytes, page: Page, projections: dict[str, Projection]) -> AsyncIterator[bytes]:
+    async def _pieces(
+        self, opening: bytes, page: Page, projections: dict[str, Projection], fence: Fence
+    ) -> AsyncIterator[bytes]:
         tenant, store = self._tenant, self._resources.store
         for row in page.resources:
             yield opening
             opening = b","
             resource_type = tenant.registry.by_name[row.type]
-            async for piece in group_text(row, tenant, resource_type, projections[row.type], store):
+            async for piece in group_text(row, tenant, resource_type, projections[row.type], store, fence):
                 yield piece
         yield b"]}"
 

@@ -53,6 +53,8 @@ class Tenant:
     refuse_unknown: bool = False
     """Whether attributes that no schema has are refused rather than ignored."""
     limits: Limits = field(default_factory=Limits)
+    is_suspended: bool = False
+    """Whether its clients are turned away; its data stays."""
 
     def location(self, resource_type: ResourceType, resource_id: str) -> str:
         """The URI of a resource (RFC 7643 §3.1)."""

@@ -1,24 +1,22 @@
 """Tenants: created, listed, changed and deleted, and loaded for serving."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 import orjson
 
 from headcount.directory.operator import as_dictionary, decoded, find_all, find_one, request_of
-from headcount.directory.operator_schemas import ACCESS_TOKEN, TENANT
-from headcount.directory.resources import Resources
+from headcount.directory.operator_resources import NAME, OperatorResources
+from headcount.directory.operator_schemas import TENANT
 from headcount.directory.tenant import Limits, PasswordPolicy, Tenant
 from headcount.scim import urns
-from headcount.scim.errors import InvalidValueError, NotFoundError, UniquenessError
+from headcount.scim.errors import InvalidValueError, NotFoundError
 from headcount.scim.profiles import PROFILES
 from headcount.scim.registry import Registry, build_registry
 from headcount.scim.schemas import Json
 from headcount.store.interface import Store, StoredResource
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_CHANGEABLE: Final = {"displayName", "profile", "passwords", "refuseUnknown"}
+_CHANGEABLE: Final = {"displayName", "profile", "passwords", "refuseUnknown", "state", "publicUrl"}
 SCHEMA_RECORDS: Final = "schema"
 """The kind of the records that hold a tenant's Schema and ResourceType documents."""
 
@@ -26,8 +24,9 @@ SCHEMA_RECORDS: Final = "schema"
 class Tenants:
     """The tenants of an installation."""
 
-    def __init__(self, store: Store, operator: Resources, limits: Limits) -> None:
+    def __init__(self, store: Store, operator: OperatorResources, limits: Limits) -> None:
         self._store = store
+        operator.registry_of = self.registry
         self._operator = operator
         self._limits = limits
         self._registries: dict[str, tuple[int, Registry]] = {}
@@ -43,10 +42,6 @@ class Tenants:
         actor: str = "cli",
     ) -> dict[str, Json]:
         """A new tenant; raises InvalidValueError for a bad name or setting, UniquenessError for a taken name."""
-        if not NAME.fullmatch(name):
-            raise InvalidValueError(
-                f"'{name}' is no tenant name: use 1 to 63 lower-case letters, digits and hyphens, not a hyphen first."
-            )
         body = {
             "schemas": [TENANT.schema.id],
             "name": name,
@@ -56,19 +51,7 @@ class Tenants:
             "refuseUnknown": refuse_unknown,
         }
         _check_settings(body)
-        await self._sweep(name)
-        try:
-            return decoded(await self._operator.create(TENANT, body, request_of(actor)))
-        except UniquenessError:
-            raise UniquenessError(f"The tenant '{name}' exists already.") from None
-
-    async def _sweep(self, name: str) -> None:
-        """Removes what a deletion that was cut short left of a namesake, so that nobody inherits it."""
-        if await find_one(self._operator, TENANT, "name", name) is not None:
-            return
-        async for token in find_all(self._operator, ACCESS_TOKEN, ("tenant", name)):
-            await self._operator.delete(ACCESS_TOKEN, token["id"], request_of("cli"))
-        await self._store.for_tenant(name).clear()
+        return decoded(await self._operator.create(TENANT, body, request_of(actor)))
 
     async def list(self) -> list[dict[str, Json]]:
         """All tenants."""
@@ -94,13 +77,13 @@ class Tenants:
     async def delete(self, name: str, *, actor: str = "cli") -> None:
         """Removes a tenant with its tokens and everything in it."""
         row = await self._row(name)
-        async for token in find_all(self._operator, ACCESS_TOKEN, ("tenant", name)):
-            await self._operator.delete(ACCESS_TOKEN, token["id"], request_of(actor))
-        await self._operator.delete(TENANT, row.id, request_of(actor))
-        await self._store.for_tenant(name).clear()
+        await self._operator.remove_tenant(name, row.id, request_of(actor))
 
-    async def load(self, name: str, public_url: str) -> Tenant | None:
-        """The tenant as it is served, or None. Its registry is compiled anew only when its records changed."""
+    async def load(self, name: str, public_url: str, profile: str | None = None) -> Tenant | None:
+        """The tenant as it is served, or None; a connection may have a profile of its own.
+
+        Its registry is compiled anew only when its records changed.
+        """
         if not NAME.fullmatch(name):
             return None
         row = await find_one(self._operator, TENANT, "name", name)
@@ -109,13 +92,18 @@ class Tenants:
         settings = orjson.loads(row.document)
         return Tenant(
             name=name,
-            base_url=f"{public_url}/t/{name}/scim/v2",
+            base_url=f"{settings.get('publicUrl', public_url).rstrip('/')}/t/{name}/scim/v2",
             registry=await self._registry(name, row.id),
-            profile=PROFILES[settings.get("profile", "tolerant")],
+            profile=PROFILES[profile or settings.get("profile", "tolerant")],
             passwords=PasswordPolicy(settings.get("passwords", "discard")),
             refuse_unknown=settings.get("refuseUnknown", False),
             limits=self._limits,
+            is_suspended=settings.get("state") == "suspended",
         )
+
+    async def registry(self, name: str) -> Registry:
+        """What a tenant knows; raises NotFoundError."""
+        return await self._registry(name, (await self._row(name)).id)
 
     async def _registry(self, name: str, tenant_id: str) -> Registry:
         store = self._store.for_tenant(name)
@@ -135,7 +123,14 @@ class Tenants:
         return row
 
 
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "profile": tuple(PROFILES),
+    "passwords": tuple(PasswordPolicy),
+    "state": ("active", "suspended"),
+}
+
+
 def _check_settings(settings: Mapping[str, Json]) -> None:
-    for name, choices in (("profile", tuple(PROFILES)), ("passwords", tuple(PasswordPolicy))):
+    for name, choices in _CHOICES.items():
         if name in settings and settings[name] not in choices:
             raise InvalidValueError(f"'{name}' is one of {', '.join(choices)}, not '{settings[name]}'.")

@@ -2,16 +2,18 @@
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TypeAlias
 
 import orjson
 
 from headcount.directory.identifiers import now
 from headcount.directory.operator import decoded, find_all, find_one, request_of
-from headcount.directory.operator_schemas import ACCESS_TOKEN, TENANT
-from headcount.directory.resources import Resources
+from headcount.directory.operator_resources import LONGEST_LIFETIME, OperatorResources
+from headcount.directory.operator_schemas import ACCESS_TOKEN, CONNECTION
 from headcount.scim import urns
 from headcount.scim.errors import InvalidValueError, NotFoundError
 from headcount.scim.filters.binding import bind_filter
@@ -20,10 +22,11 @@ from headcount.scim.folding import instant
 from headcount.scim.profiles import STRICT
 from headcount.scim.registry import USER
 from headcount.scim.schemas import Json
-from headcount.sealing import digest_of, new_token
-from headcount.store.interface import Query, Store, Target
+from headcount.scim.scopes import Scope, scopes_of
+from headcount.sealing import digest_of
+from headcount.store.interface import DEFAULT_CONNECTION, Query, Store, Target
 
-LONGEST: Final = timedelta(days=2 * 365)
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,43 +39,71 @@ class Access:
     """The id of the user behind `/Me`."""
     expires: float
     """Seconds since the epoch; infinite when the token never expires."""
+    connection: str = DEFAULT_CONNECTION
+    profile: str | None = None
+    """The client profile of the connection, where it has one of its own."""
+    scopes: tuple[Scope, ...] = ()
+    """What it may do; empty for everything."""
+    networks: tuple[Network, ...] = ()
+    """Where the client has to come from; empty for anywhere."""
+    requests_per_second: float | None = None
 
     def is_current(self) -> bool:
         """Whether the token has not expired."""
         return time.time() < self.expires
 
+    def admits(self, address: str) -> bool:
+        """Whether a client may come from this address."""
+        if not self.networks:
+            return True
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.networks)
+
 
 class AccessTokens:
     """The access tokens of an installation."""
 
-    def __init__(self, store: Store, operator: Resources) -> None:
+    def __init__(self, store: Store, operator: OperatorResources) -> None:
         self._store = store
         self._operator = operator
 
     async def create(
-        self, tenant: str, name: str, *, lifetime: timedelta | None, user: str | None = None, actor: str = "cli"
+        self,
+        tenant: str,
+        name: str,
+        *,
+        lifetime: timedelta | None,
+        user: str | None = None,
+        connection: str | None = None,
+        scopes: Sequence[Mapping[str, Json]] = (),
+        networks: Sequence[str] = (),
+        actor: str = "cli",
     ) -> tuple[str, dict[str, Json]]:
         """A new token and its resource. The token itself is nowhere kept; a lifetime of None never ends."""
-        if lifetime is not None and not timedelta() < lifetime <= LONGEST:
+        if lifetime is not None and not timedelta() < lifetime <= LONGEST_LIFETIME:
             raise InvalidValueError("A token lives for more than nothing, and for two years (730 days) at most.")
-        await self._check_tenant(tenant)
-        token = new_token()
-        expires = None if lifetime is None else (datetime.now(UTC) + lifetime).isoformat()
+        await self._operator.check_tenant(tenant)
         body = {
             "schemas": [ACCESS_TOKEN.schema.id],
             "tenant": tenant,
             "name": name,
-            "digest": digest_of(token),
-            "expires": expires,
+            "connection": connection,
+            "expires": None if lifetime is None else (datetime.now(UTC) + lifetime).isoformat(),
+            "neverExpires": True if lifetime is None else None,
             "user": await self._user(tenant, user) if user else None,
-            "active": True,
+            "scopes": list(scopes) or None,
+            "networks": list(networks) or None,
         }
-        return token, _shown(decoded(await self._operator.create(ACCESS_TOKEN, body, request_of(actor))))
+        created = decoded(await self._operator.create(ACCESS_TOKEN, body, request_of(actor)))
+        return created.pop("token"), _shown(created)
 
     async def list(self, tenant: str | None = None) -> list[dict[str, Json]]:
         """All tokens, or those of one tenant; raises NotFoundError when there is no such tenant."""
         if tenant is not None:
-            await self._check_tenant(tenant)
+            await self._operator.check_tenant(tenant)
         equals = None if tenant is None else ("tenant", tenant)
         return [_shown(token) async for token in find_all(self._operator, ACCESS_TOKEN, equals)]
 
@@ -89,12 +120,29 @@ class AccessTokens:
         document = orjson.loads(row.document)
         if not document.get("active", True):
             return None
-        expires = document.get("expires")
-        return Access(row.id, document["tenant"], document.get("user"), _epoch(expires))
+        connection = await self._connection(document)
+        if connection is None:
+            return None
+        return Access(
+            row.id,
+            document["tenant"],
+            document.get("user"),
+            _epoch(document.get("expires")),
+            document.get("connection", DEFAULT_CONNECTION),
+            connection.get("profile"),
+            scopes_of(document.get("scopes") or connection.get("scopes", ())),
+            _networks(document.get("networks") or connection.get("networks", ())),
+            document.get("requestsPerSecond"),
+        )
 
-    async def _check_tenant(self, tenant: str) -> None:
-        if await find_one(self._operator, TENANT, "name", tenant) is None:
-            raise NotFoundError(f"There is no tenant '{tenant}'.")
+    async def _connection(self, token: Mapping[str, Json]) -> dict[str, Json] | None:
+        """The connection of a token, empty for the default one; None when it is gone or shut."""
+        name = token.get("connection", DEFAULT_CONNECTION)
+        if name == DEFAULT_CONNECTION:
+            return {}
+        row = await find_one(self._operator, CONNECTION, "qualifiedName", f"{token['tenant']}/{name}")
+        document: dict[str, Json] | None = None if row is None else orjson.loads(row.document)
+        return document if document and document.get("active", True) else None
 
     async def _user(self, tenant: str, user_name: str) -> str:
         bound = bind_filter(Comparison("userName", Operator.EQ, user_name), USER, STRICT)
@@ -102,6 +150,10 @@ class AccessTokens:
         if not page.resources:
             raise NotFoundError(f"There is no user '{user_name}' in the tenant '{tenant}'.")
         return page.resources[0].id
+
+
+def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    return tuple(ip_network(text, strict=False) for text in texts)
 
 
 def _epoch(expires: str | None) -> float:

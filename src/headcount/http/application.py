@@ -17,6 +17,7 @@ from headcount.store.interface import OutdatedSchemaError, Store, StoreError
 
 _BETWEEN_STARTS: Final = 1.0
 """Seconds."""
+_SCIM_PATHS: Final = ("/t/", "/scim")
 
 
 class Application:
@@ -36,7 +37,7 @@ class Application:
             return
         if self._serving is None:
             await _answer_while_starting(scope, send)
-        elif not scope["path"].startswith("/t/"):
+        elif not scope["path"].startswith(_SCIM_PATHS):
             await _answer(self._serving, scope, send, _other)
         elif self._serving.admission.is_full:
             await _answer(self._serving, scope, send, _refuse)

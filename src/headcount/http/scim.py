@@ -1,4 +1,4 @@
-"""The SCIM endpoints of all tenants: `/t/{tenant}/scim/v2/…` (RFC 7644 §3.2).
+"""The SCIM endpoints of all tenants, `/t/{tenant}/scim/v2/…`, and of the operator, `/scim/v2/…` (RFC 7644 §3.2).
 
 A plain ASGI callable, because this is the hot path. What may be called is data: the tables at the end.
 """
@@ -11,10 +11,11 @@ from typing import Final
 
 import structlog
 
+from headcount.directory.operator_resources import NAME
+from headcount.directory.operator_schemas import OPERATOR_REGISTRY
 from headcount.directory.representation import Representation
 from headcount.directory.resources import Request
 from headcount.directory.tenant import Limits, Tenant
-from headcount.directory.tenants import NAME
 from headcount.directory.tokens import Access
 from headcount.http.admission import Admission
 from headcount.http.gate import Gate, Service
@@ -46,9 +47,10 @@ from headcount.scim.errors import (
 from headcount.scim.messages import list_response
 from headcount.scim.registry import Registry, ResourceType, build_registry
 from headcount.scim.schemas import Json
+from headcount.scim.scopes import UNRESTRICTED, Permissions
 from headcount.scim.search import names_of, search_from_message, search_from_parameters
 from headcount.scim.versions import entity_tag, matches_tag
-from headcount.store.interface import StoreError
+from headcount.store.interface import DEFAULT_CONNECTION, OPERATOR_TENANT, StoreError
 
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
 _HEADERS: Final = {
@@ -59,6 +61,7 @@ _HEADERS: Final = {
     b"if-match": "if_match",
     b"if-none-match": "if_none_match",
     b"x-request-id": "request_id",
+    b"x-forwarded-for": "forwarded_for",
 }
 
 
@@ -77,8 +80,11 @@ class Call:
     query: bytes
     headers: dict[str, bytes]
     request_id: str
+    address: str = ""
+    """Where the client is."""
     tenant_name: str = ""
     access: Access | None = None
+    permissions: Permissions = UNRESTRICTED
     held: int = 0
     """Bytes of its body that count."""
 
@@ -91,11 +97,13 @@ class Call:
             attributes=names_of(parameters.get("attributes")),
             excluded_attributes=names_of(parameters.get("excludedAttributes")),
             if_match=None if if_match is None else if_match.decode("latin-1"),
+            connection=self.access.connection if self.access else DEFAULT_CONNECTION,
+            permissions=self.permissions,
         )
 
 
 class ScimEndpoints:
-    """Answers every request below `/t/`."""
+    """Answers every request below `/t/` and `/scim`."""
 
     def __init__(
         self,
@@ -107,8 +115,10 @@ class ScimEndpoints:
         admission: Admission,
         *,
         body_deadline: float,
+        behind_proxy: bool,
     ) -> None:
         self._gate = gate
+        self._behind_proxy = behind_proxy
         self._admission = admission
         self._limits = limits
         self._public_url = public_url
@@ -128,7 +138,8 @@ class ScimEndpoints:
         """The ASGI interface."""
         started = time.perf_counter()
         headers = _headers_of(scope["headers"])
-        call = Call(scope["method"], receive, scope["query_string"], headers, self._ids.of(headers.get("request_id")))
+        request_id = self._ids.of(headers.get("request_id"))
+        call = Call(scope["method"], receive, scope["query_string"], headers, request_id, self._address(scope, headers))
         self._admission.enter()
         try:
             response = await self._respond(call, scope["raw_path"])
@@ -155,6 +166,13 @@ class ScimEndpoints:
             )
         )
 
+    def _address(self, scope: Scope, headers: Mapping[str, bytes]) -> str:
+        """Where the client is: what a proxy in front says, if there is one, of who connected to it."""
+        forwarded = headers.get("forwarded_for") if self._behind_proxy else None
+        if forwarded is not None:
+            return forwarded.decode("latin-1").rpartition(",")[2].strip()
+        return scope["client"][0] if scope.get("client") else ""
+
     async def _respond(self, call: Call, raw_path: bytes) -> Response:
         try:
             return await self._route(call, path_segments(raw_path))
@@ -175,7 +193,7 @@ class ScimEndpoints:
         call.tenant_name, rest = _split(segments)
         if rest and rest[0] in _DISCOVERY:
             return await self._discover(call, rest)
-        call.access, service = await self._gate.enter(call.tenant_name, call.headers.get("authorization"))
+        service = await self._enter(call)
         check_accept(call.headers.get("accept"))
         endpoint = _Endpoint(self, call, service)
         if not rest:
@@ -187,6 +205,12 @@ class ScimEndpoints:
         if handler is None:
             raise MethodNotAllowedError(tuple(handlers))
         return await handler(endpoint)
+
+    async def _enter(self, call: Call) -> Service:
+        """Lets the caller in; raises UnauthorizedError or ForbiddenError."""
+        call.access, service = await self._gate.enter(call.tenant_name, call.headers.get("authorization"), call.address)
+        call.permissions = self._gate.permissions(call.access, service)
+        return service
 
     async def body(self, call: Call, limit: int) -> Json:
         """The decoded JSON body."""
@@ -206,18 +230,19 @@ class ScimEndpoints:
 
     async def _discover(self, call: Call, rest: list[str]) -> Response:
         """Discovery is public. A stranger sees what every tenant has, so that nobody learns which tenants exist."""
-        registry, tenant_name = self._standard, call.tenant_name
+        tenant_name = call.tenant_name
+        is_operator = tenant_name == OPERATOR_TENANT
+        registry = OPERATOR_REGISTRY if is_operator else self._standard
         if "authorization" in call.headers:
-            call.access, service = await self._gate.enter(call.tenant_name, call.headers["authorization"])
-            registry = service.tenant.registry
-        if not NAME.fullmatch(tenant_name) or len(rest) > 2:  # noqa: PLR2004
+            registry = (await self._enter(call)).tenant.registry
+        if not (NAME.fullmatch(tenant_name) or is_operator) or len(rest) > 2:  # noqa: PLR2004
             raise NotFoundError
         if call.method not in ("GET", "HEAD"):
             raise MethodNotAllowedError(("GET",))
         check_accept(call.headers.get("accept"))
         if "filter" in query_parameters(call.query):
             raise ForbiddenError("Discovery endpoints cannot be filtered (RFC 7644 §4).")
-        base_url = f"{self._public_url}/t/{tenant_name}/scim/v2"
+        base_url = f"{self._public_url}/scim/v2" if is_operator else f"{self._public_url}/t/{tenant_name}/scim/v2"
         return json_response(self._discovered(rest, registry, base_url))
 
     def _discovered(self, rest: list[str], registry: Registry, base_url: str) -> Json:
@@ -412,13 +437,17 @@ def _headers_of(sent: Iterable[Header]) -> dict[str, bytes]:
 
 def _split(segments: list[str]) -> tuple[str, list[str]]:
     """The tenant's name, and the segments behind the base URL; raises NotFoundError or InvalidVersionError."""
-    if len(segments) < 4 or segments[3] != "scim":  # noqa: PLR2004  "", "t", tenant, "scim"
+    if segments[1] == "t" and len(segments) > 3 and segments[2] != OPERATOR_TENANT:  # noqa: PLR2004
+        tenant_name, rest = segments[2], segments[3:]
+    else:
+        tenant_name, rest = OPERATOR_TENANT, segments[1:]
+    if rest[0] != "scim":
         raise NotFoundError
-    rest = segments[4:]
+    rest = rest[1:]
     if rest and _VERSION.fullmatch(rest[0]):
         if rest[0] != "v2":
             raise InvalidVersionError(f"'{rest[0]}' is not a supported protocol version; use 'v2'.")
         rest = rest[1:]
     if rest and rest[-1] == "":
         rest = rest[:-1]  # a slash at the end changes nothing
-    return segments[2], rest
+    return tenant_name, rest

@@ -9,12 +9,14 @@ from headcount.scim.paths import bind_path, split_urn
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json, Returned
 
-_Selection: TypeAlias = Mapping[tuple[str, str], frozenset[str] | None]
+Selection: TypeAlias = Mapping[tuple[str, str], frozenset[str] | None]
 """(extension URN or "", attribute name) → names of sub-attributes, None for the whole attribute."""
 
-_NOTHING: Final = frozenset[str]()
+NOTHING: Final = frozenset[str]()
+"""No sub-attribute: the attribute is left out."""
 _ALWAYS: Final = Returned.ALWAYS
 _REQUEST: Final = Returned.REQUEST
+_ALWAYS_READABLE: Final = frozenset({"schemas", "id", "meta"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +24,19 @@ class Projection:
     """What a response to one request holds of resources of one type."""
 
     resource_type: ResourceType
-    included: _Selection | None = None
+    included: Selection | None = None
     """With `attributes`: what is named, besides what is always returned."""
-    excluded: _Selection = field(default_factory=dict)
+    excluded: Selection = field(default_factory=dict)
     """With `excludedAttributes`: what is left out."""
     echoed: frozenset[tuple[str, str]] = frozenset()
     """Attributes returned on request that the request itself wrote (RFC 7643 §7)."""
+    readable: Selection | None = None
+    """What the client may see, besides `schemas`, `id` and `meta`; None for everything."""
 
     @property
     def is_default(self) -> bool:
-        """Whether nothing was asked for."""
-        return self.included is None and not self.excluded and not self.echoed
+        """Whether nothing was asked for and nothing is forbidden."""
+        return self.included is None and not self.excluded and not self.echoed and self.readable is None
 
     @property
     def is_verbatim(self) -> bool:
@@ -42,12 +46,12 @@ class Projection:
     def wants(self, name: str) -> bool:
         """Whether a common or base attribute is part of the response."""
         attribute = self.resource_type.attributes.get(name)
-        return attribute is not None and self._whole(attribute, "") is not _NOTHING
+        return attribute is not None and self._whole(attribute, "") is not NOTHING and self._shows("", name)
 
     def narrows(self, name: str) -> bool:
         """Whether only some sub-attributes of a base attribute are part of the response."""
         key = ("", name)
-        return bool((self.included or {}).get(key) or self.excluded.get(key))
+        return bool((self.included or {}).get(key) or self.excluded.get(key) or (self.readable or {}).get(key))
 
     def apply(self, resource: Mapping[str, Json]) -> dict[str, Json]:
         """The part of a canonical resource that is returned, in the same order."""
@@ -71,7 +75,7 @@ class Projection:
 
     def _part(self, attribute: Attribute, value: Json, urn: str) -> Json:
         subs = self._whole(attribute, urn)
-        if subs is _NOTHING:
+        if subs is NOTHING or not self._shows(urn, attribute.name):
             return None
         if not attribute.is_complex:
             return value
@@ -80,33 +84,38 @@ class Projection:
             return parts or None
         return self._complex(attribute, value, subs, urn) or None
 
+    def _shows(self, urn: str, name: str) -> bool:
+        """Whether the client may see an attribute, or some of it."""
+        return self.readable is None or (not urn and name in _ALWAYS_READABLE) or (urn, name) in self.readable
+
     def _whole(self, attribute: Attribute, urn: str) -> frozenset[str] | None:
-        """The sub-attributes that are named, None for all by default, `_NOTHING` when the attribute is left out."""
+        """The sub-attributes that are named, None for all by default, `NOTHING` when the attribute is left out."""
         if attribute.is_secret:
-            return _NOTHING
+            return NOTHING
         if attribute.returned is _ALWAYS:
             return None
         key = (urn, attribute.name)
         if self.included is not None:
-            named = self.included.get(key, _NOTHING)
-            if named is _NOTHING and any(sub.returned is _ALWAYS for sub in attribute.sub_attributes):
+            named = self.included.get(key, NOTHING)
+            if named is NOTHING and any(sub.returned is _ALWAYS for sub in attribute.sub_attributes):
                 return _ALWAYS_ONLY
             return named
         if key in self.excluded and self.excluded[key] is None:
-            return _NOTHING
+            return NOTHING
         if attribute.returned is _REQUEST and key not in self.echoed:
-            return _NOTHING
+            return NOTHING
         return None
 
     def _complex(
         self, attribute: Attribute, value: Mapping[str, Json], named: frozenset[str] | None, urn: str
     ) -> dict[str, Json]:
-        left_out = self.excluded.get((urn, attribute.name)) or _NOTHING
+        left_out = self.excluded.get((urn, attribute.name)) or NOTHING
         echoed = (urn, attribute.name) in self.echoed
+        readable = None if self.readable is None else self.readable.get((urn, attribute.name))
         shown = {}
         for name, item in value.items():
             sub = attribute.by_name[name]
-            if sub.is_secret:
+            if sub.is_secret or (readable is not None and name not in readable):
                 continue
             by_default = sub.returned is not _REQUEST or echoed
             wanted = (by_default and name not in left_out) if named is None else name in named
@@ -133,9 +142,9 @@ def read_projection(
     if attributes and excluded:
         raise InvalidValueError("'attributes' and 'excludedAttributes' are mutually exclusive.")
     if attributes:
-        return Projection(resource_type, included=_selection(attributes, resource_type, bare_extension_names))
+        return Projection(resource_type, included=selection_of(attributes, resource_type, bare=bare_extension_names))
     if excluded:
-        return Projection(resource_type, excluded=_selection(excluded, resource_type, bare_extension_names))
+        return Projection(resource_type, excluded=selection_of(excluded, resource_type, bare=bare_extension_names))
     return Projection(resource_type)
 
 
@@ -143,12 +152,13 @@ def echo_of(body: Iterable[str], resource_type: ResourceType) -> frozenset[tuple
     """The attributes returned on request among the paths or keys that a write named."""
     if resource_type.is_verbatim:
         return frozenset()
-    selection = _selection(body, resource_type, bare=True)
+    selection = selection_of(body, resource_type, bare=True)
     names = set(selection)
     return frozenset(names)
 
 
-def _selection(names: Iterable[str], resource_type: ResourceType, bare: bool) -> _Selection:  # noqa: FBT001
+def selection_of(names: Iterable[str], resource_type: ResourceType, *, bare: bool = False) -> Selection:
+    """What a list of attribute names selects; unknown ones select nothing, a URN its whole schema."""
     selection: dict[tuple[str, str], frozenset[str] | None] = {}
     for name in names:
         urn, rest = split_urn(name.strip(), resource_type)
@@ -162,7 +172,7 @@ def _selection(names: Iterable[str], resource_type: ResourceType, bare: bool) ->
         if path.sub_attribute is None:
             selection[key] = None
         elif key not in selection or selection[key] is not None:
-            selection[key] = (selection.get(key) or _NOTHING) | {path.sub_attribute.name}
+            selection[key] = (selection.get(key) or NOTHING) | {path.sub_attribute.name}
     return selection
 
 

@@ -122,6 +122,8 @@ class Origin:
     actor: str
     """The id of the access token, or `cli`."""
     request_id: str
+    connection: str = DEFAULT_CONNECTION
+    """Whose externalIds are meant, and who owns what is created."""
 
 
 @dataclass(frozen=True, slots=True)

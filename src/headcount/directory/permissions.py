@@ -1,0 +1,157 @@
+"""What a request may do, asked at every entrance before anything is shown or written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import orjson
+
+from headcount.scim.errors import ForbiddenError, InvalidFilterError, InvalidPathError, InvalidValueError, NotFoundError
+from headcount.scim.filters.binding import (
+    BoundAnd,
+    BoundComparison,
+    BoundFilter,
+    BoundOr,
+    bind_element_filter,
+    named_paths,
+)
+from headcount.scim.filters.grammar import parse_patch_path
+from headcount.scim.filters.syntax import Operator
+from headcount.scim.patch import PatchOperation
+from headcount.scim.paths import BoundPath, bind_path
+from headcount.scim.profiles import Profile, Toleration
+from headcount.scim.registry import Registry, ResourceType
+from headcount.scim.schemas import Json
+from headcount.scim.scopes import Operation, Permission, Permissions
+from headcount.store.interface import Member, Query, StoredResource, Target, TenantStore
+
+_AT_A_TIME: Final = 100
+"""Ids that are looked for in one search."""
+
+
+def permitted(permissions: Permissions, resource_type: ResourceType, operation: Operation) -> Permission:
+    """The permission for a resource type; raises ForbiddenError when it does not hold the operation."""
+    permission = permissions.of(resource_type)
+    if not permission.may(operation):
+        raise ForbiddenError(f"This token may not {operation} {resource_type.name} resources.")
+    return permission
+
+
+def check_reach(permission: Permission, row: StoredResource) -> None:
+    """Raises NotFoundError for a resource behind the fence: it is as if it were not there."""
+    if permission.fence is not None and not permission.admits(_with_meta(row)):
+        raise NotFoundError(f"There is no {row.type} '{row.id}'.")
+
+
+def check_fence(permission: Permission, resource: Mapping[str, Json]) -> None:
+    """Raises ForbiddenError for a resource that the client could not reach once it is written."""
+    if not permission.admits(resource):
+        raise ForbiddenError("This token may not write a resource that its filter leaves out.")
+
+
+def check_writable(permission: Permission, before: Mapping[str, Json], after: Mapping[str, Json]) -> None:
+    """Raises ForbiddenError naming an attribute that would change and must not."""
+    name = permission.may_change(before, after)
+    if name is not None:
+        raise ForbiddenError(f"This token may not change '{name}'.")
+
+
+def check_sendable(permission: Permission, after: Mapping[str, Json]) -> None:
+    """Raises ForbiddenError naming an attribute of a replacement that the client may neither read nor change."""
+    name = permission.may_send(after)
+    if name is not None:
+        raise ForbiddenError(f"This token may not change '{name}'.")
+
+
+def check_searchable(permission: Permission, paths: Iterable[BoundPath]) -> None:
+    """Raises ForbiddenError naming a path that a filter or a sort order must not look at."""
+    for path in paths:
+        if not permission.may_search(path):
+            raise ForbiddenError(f"This token may not search by '{path}'.")
+
+
+def check_paths(permission: Permission, operations: Sequence[PatchOperation], profile: Profile) -> None:
+    """Raises ForbiddenError for a PATCH that names what must not be changed, or filters by what must not be read."""
+    if permission.writable is None and permission.readable is None:
+        return
+    for operation in operations:
+        if operation.path is not None:
+            _check_path(permission, operation.path, profile)
+        elif isinstance(operation.value, Mapping):
+            for name in operation.value:
+                _check_path(permission, name, profile)
+
+
+def _check_path(permission: Permission, text: str, profile: Profile) -> None:
+    kind, bare = permission.resource_type, profile.tolerates(Toleration.BARE_EXTENSION_NAMES)
+    try:
+        parsed = parse_patch_path(text)
+    except (InvalidPathError, InvalidFilterError):
+        return  # refused in its own words where it is applied
+    path = bind_path(parsed.path, kind, bare_extension_names=bare)
+    if path is None or path.attribute.is_read_only:
+        return
+    whole = path
+    if parsed.sub_attribute is not None and (sub := path.attribute.sub(parsed.sub_attribute)):
+        path = BoundPath(path.extension, path.attribute, sub)
+    if not permission.may_write(path):
+        raise ForbiddenError(f"This token may not change '{path}'.")
+    if parsed.filter is not None:
+        check_searchable(permission, named_paths(bind_element_filter(parsed.filter, whole, profile)))
+
+
+def fenced(permission: Permission, found: BoundFilter | None) -> BoundFilter | None:
+    """A filter that finds nothing behind the fence."""
+    if permission.fence is None:
+        return found
+    return permission.fence if found is None else BoundAnd((permission.fence, found))
+
+
+class Fence:
+    """Which people and groups a client may see as members of a group."""
+
+    def __init__(self, permissions: Permissions, registry: Registry, store: TenantStore) -> None:
+        self._permissions = permissions
+        self._registry = registry
+        self._store = store
+
+    async def visible(self, members: Sequence[Member]) -> Sequence[Member]:
+        """Those of these members that are not behind a fence."""
+        if not self._permissions.is_restricted:
+            return members
+        hidden = await self._behind({member.type for member in members}, [member.id for member in members])
+        return [member for member in members if member.id not in hidden]
+
+    async def check(self, ids: Sequence[str]) -> None:
+        """Raises InvalidValueError for a member that the client cannot see: as if it were not there."""
+        if not self._permissions.is_restricted or not ids:
+            return
+        hidden = await self._behind(self._registry.by_name.keys(), ids)
+        if hidden:
+            raise InvalidValueError(f"members: there is no resource '{min(hidden)}'.")
+
+    async def _behind(self, types: Iterable[str], ids: Sequence[str]) -> set[str]:
+        """Those of these ids that belong to a resource behind a fence."""
+        hidden: set[str] = set()
+        for name in sorted(types):
+            kind = self._registry.by_name[name]
+            fence = self._permissions.of(kind).fence
+            if fence is not None:
+                everybody = await self._found(kind, ids, None)
+                hidden |= everybody - await self._found(kind, sorted(everybody), fence)
+        return hidden
+
+    async def _found(self, kind: ResourceType, ids: Sequence[str], fence: BoundFilter | None) -> set[str]:
+        path = BoundPath(None, kind.attributes["id"])
+        found: set[str] = set()
+        for start in range(0, len(ids), _AT_A_TIME):
+            terms = tuple(BoundComparison(path, Operator.EQ, text) for text in ids[start : start + _AT_A_TIME])
+            either = terms[0] if len(terms) == 1 else BoundOr(terms)
+            target = Target(kind, either if fence is None else BoundAnd((fence, either)))
+            page = await self._store.search(Query((target,), _AT_A_TIME, total=False, groups=False))
+            found.update(row.id for row in page.resources)
+        return found
+
+
+def _with_meta(row: StoredResource) -> dict[str, Json]:
+    resource: dict[str, Json] = orjson.loads(row.document)
+    return resource | {"meta": {"resourceType": row.type, "created": row.created, "lastModified": row.modified}}
