@@ -111,6 +111,7 @@ def create_application(settings: Settings) -> Application:
             admission,
             body_deadline=deadline,
             behind_proxy=settings.behind_proxy,
+            processes=settings.workers,
         )
 
         _settle_memory()

@@ -27,6 +27,7 @@ from headcount.directory.tenant import PasswordPolicy, Tenant
 from headcount.scim.comparison import compare_document
 from headcount.scim.errors import (
     ConflictError,
+    ForbiddenError,
     InvalidValueError,
     NotFoundError,
     PayloadTooLargeError,
@@ -47,7 +48,9 @@ from headcount.store.interface import (
     Delete,
     MembershipChange,
     Origin,
+    Query,
     StoredResource,
+    Target,
     TenantStore,
     Update,
     VersionConflictError,
@@ -128,6 +131,16 @@ class Resources:
         check_reach(permission, row)
         return await self.represent(row, resource_type, projection, request)
 
+    async def _check_quota(self, resource_type: ResourceType) -> None:
+        """Raises ForbiddenError when the tenant holds as many as it may; simultaneous ones may pass it by few."""
+        quotas = self.tenant.quotas
+        most = quotas.users if resource_type.derives_groups else quotas.groups if resource_type.keeps_members else None
+        if most is None:
+            return
+        total = (await self.store.search(Query((Target(resource_type),), 0, groups=False))).total or 0
+        if total >= most:
+            raise ForbiddenError(f"The tenant may hold {most} {resource_type.name} resources, and has {total}.")
+
     def fence(self, request: Request) -> Fence:
         """Whom the client may see as members."""
         return Fence(request.permissions, self.tenant.registry, self.store)
@@ -170,6 +183,7 @@ class Resources:
         await self.prepare(resource_type, resource, None, request)
         check_fence(permission, resource)
         await self.fence(request).check(members)
+        await self._check_quota(resource_type)
         return Create(
             resource_type.name,
             resource_id,

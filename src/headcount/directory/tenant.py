@@ -41,6 +41,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Quotas:
+    """Bounds on what a tenant holds and how often it is asked; None for none."""
+
+    users: int | None = None
+    groups: int | None = None
+    requests_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Tenant:
     """One tenant: what it knows and how it is served."""
 
@@ -53,6 +62,7 @@ class Tenant:
     refuse_unknown: bool = False
     """Whether attributes that no schema has are refused rather than ignored."""
     limits: Limits = field(default_factory=Limits)
+    quotas: Quotas = field(default_factory=Quotas)
     is_suspended: bool = False
     """Whether its clients are turned away; its data stays."""
 

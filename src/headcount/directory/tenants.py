@@ -8,7 +8,7 @@ import orjson
 from headcount.directory.operator import as_dictionary, decoded, find_all, find_one, request_of
 from headcount.directory.operator_resources import NAME, OperatorResources
 from headcount.directory.operator_schemas import TENANT
-from headcount.directory.tenant import Limits, PasswordPolicy, Tenant
+from headcount.directory.tenant import Limits, PasswordPolicy, Quotas, Tenant
 from headcount.scim import urns
 from headcount.scim.errors import InvalidValueError, NotFoundError
 from headcount.scim.profiles import PROFILES
@@ -98,6 +98,7 @@ class Tenants:
             passwords=PasswordPolicy(settings.get("passwords", "discard")),
             refuse_unknown=settings.get("refuseUnknown", False),
             limits=self._limits,
+            quotas=_quotas(settings.get("limits", {})),
             is_suspended=settings.get("state") == "suspended",
         )
 
@@ -121,6 +122,10 @@ class Tenants:
         if row is None:
             raise NotFoundError(f"There is no tenant '{name}'.")
         return row
+
+
+def _quotas(limits: Mapping[str, Json]) -> Quotas:
+    return Quotas(limits.get("users"), limits.get("groups"), limits.get("requestsPerSecond"))
 
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {

@@ -81,7 +81,9 @@ def _headers_of(error: ScimError, credentials_sent: bool) -> list[Header]:  # no
             return [(b"allow", ", ".join(allowed).encode())]
         case RequestTimeoutError():
             return [_CLOSE]  # the rest of the body is not waited for
-        case TooManyRequestsError() | UnavailableError():
+        case TooManyRequestsError():
+            return [(b"retry-after", b"%d" % error.retry_after)]
+        case UnavailableError():
             return [(b"retry-after", b"1")]
         case _:
             return []

@@ -21,6 +21,7 @@ from headcount.http.admission import Admission
 from headcount.http.gate import Gate, Service
 from headcount.http.json_body import decode_json
 from headcount.http.logs import AccessLog, Line
+from headcount.http.rates import Rates, Standing
 from headcount.http.requests import (
     ClientDisconnectedError,
     Receive,
@@ -85,6 +86,8 @@ class Call:
     tenant_name: str = ""
     access: Access | None = None
     permissions: Permissions = UNRESTRICTED
+    standing: Standing | None = None
+    """How it stands with its rate limit, where it has one."""
     held: int = 0
     """Bytes of its body that count."""
 
@@ -116,8 +119,10 @@ class ScimEndpoints:
         *,
         body_deadline: float,
         behind_proxy: bool,
+        processes: int,
     ) -> None:
         self._gate = gate
+        self._rates = Rates(processes)
         self._behind_proxy = behind_proxy
         self._admission = admission
         self._limits = limits
@@ -148,6 +153,8 @@ class ScimEndpoints:
         finally:
             self._admission.leave()
             self._admission.release(call.held)
+        if call.standing is not None:
+            response.headers = (*response.headers, *call.standing.headers())
         await response.send(send, call.request_id.encode())
         token_id = call.access.token_id if call.access else ""
         tenant_name = call.tenant_name if NAME.fullmatch(call.tenant_name) else ""  # decoded, it may hold anything
@@ -210,6 +217,12 @@ class ScimEndpoints:
         """Lets the caller in; raises UnauthorizedError or ForbiddenError."""
         call.access, service = await self._gate.enter(call.tenant_name, call.headers.get("authorization"), call.address)
         call.permissions = self._gate.permissions(call.access, service)
+        call.standing = self._rates.take(
+            (
+                (call.access.token_id, call.access.requests_per_second),
+                (call.tenant_name, service.tenant.quotas.requests_per_second),
+            )
+        )
         return service
 
     async def body(self, call: Call, limit: int) -> Json:

@@ -178,6 +178,11 @@ class TooManyRequestsError(ScimError):
 
     status = 429
 
+    def __init__(self, detail: str | None = None, *, retry_after: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+        """Whole seconds."""
+
 
 class NotImplementedScimError(ScimError):
     """The service provider does not support this operation."""
