@@ -60,6 +60,8 @@ class Projection:
         for name, value in resource.items():
             attribute = attributes.get(name)
             part = self._extension(name, value) if attribute is None else self._part(attribute, value, "")
+            if name == "schemas" and self.readable is not None:
+                part = [urn for urn in value if self._shows_some_of(urn, self.readable)]
             if part is not None:
                 shown[name] = part
         return shown
@@ -87,6 +89,9 @@ class Projection:
     def _shows(self, urn: str, name: str) -> bool:
         """Whether the client may see an attribute, or some of it."""
         return self.readable is None or (not urn and name in _ALWAYS_READABLE) or (urn, name) in self.readable
+
+    def _shows_some_of(self, urn: str, readable: Selection) -> bool:
+        return urn == self.resource_type.schema.id or any(extension == urn for extension, _ in readable)
 
     def _whole(self, attribute: Attribute, urn: str) -> frozenset[str] | None:
         """The sub-attributes that are named, None for all by default, `NOTHING` when the attribute is left out."""

@@ -4,7 +4,7 @@ A registry is an immutable value, compiled once from the built-in definitions an
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headcount.scim import definitions, urns
@@ -30,6 +30,47 @@ class SchemaExtension:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueIndex:
+    """An attribute whose values a tenant wants resources to be found by quickly."""
+
+    path: str
+    """Qualified: `title`, `urn:example:badge:2.0:User:number`, `phoneNumbers.value`."""
+    is_complete: bool = True
+    """Whether every resource is in it; until then writes keep it, and searches do without."""
+    is_unique: bool = False
+    """Whether it holds the values of an attribute that became unique while resources had it."""
+    leads_to_few: bool = False
+    """Whether few resources share a value, whatever the tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedAttribute:
+    """An index bound to the attribute that it is of."""
+
+    index: ValueIndex
+    extension: str
+    """The URN of the extension; empty for base attributes."""
+    attribute: Attribute
+    sub_attribute: Attribute | None = None
+
+    @property
+    def target(self) -> Attribute:
+        """What the values are values of."""
+        return self.sub_attribute or self.attribute
+
+    @property
+    def serves_searches(self) -> bool:
+        """Whether it leads to all resources with a value."""
+        return self.index.is_complete and not self.index.is_unique
+
+
+ALWAYS_INDEXED: Final[Mapping[str, tuple[ValueIndex, ...]]] = {
+    urns.USER: (ValueIndex("emails.value", leads_to_few=True),)
+}
+"""By base schema: what clients look for wherever they come from."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceType:
     """A type of resource: its endpoint, base schema and extensions (RFC 7643 §6)."""
 
@@ -39,6 +80,8 @@ class ResourceType:
     description: str
     schema: Schema
     extensions: tuple[SchemaExtension, ...] = ()
+    indexes: tuple[ValueIndex, ...] = ()
+    """What the tenant declared as indexed, beyond `ALWAYS_INDEXED`."""
     attributes: Mapping[str, Attribute] = field(init=False, repr=False, compare=False)
     """Common and base attributes by folded and by declared name."""
     extension_by_urn: Mapping[str, SchemaExtension] = field(init=False, repr=False, compare=False)
@@ -49,12 +92,14 @@ class ResourceType:
     """Names of common and base attributes in the order of a canonical resource, `schemas` apart."""
     required_attributes: tuple[Attribute, ...] = field(init=False, repr=False, compare=False)
     """Base attributes that a client must supply."""
-    immutable_attributes: tuple[tuple[str, tuple[Attribute, ...]], ...] = field(init=False, repr=False, compare=False)
-    """Immutable attributes by extension URN; the base schema's under the empty one."""
+    fixed_attributes: tuple[tuple[str, tuple[Attribute, ...]], ...] = field(init=False, repr=False, compare=False)
+    """Attributes that are immutable or read-only, by extension URN; the base schema's under the empty one."""
     unique_attributes: tuple[tuple[Schema, Attribute, Attribute | None], ...] = field(
         init=False, repr=False, compare=False
     )
     """(schema, attribute, sub-attribute) of everything singular with uniqueness server or global."""
+    indexed: Mapping[str, IndexedAttribute] = field(init=False, repr=False, compare=False)
+    """What has an index of its values, by path."""
     is_verbatim: bool = field(init=False, repr=False, compare=False)
     """Whether a stored document is returned as it is when no projection is asked for."""
 
@@ -73,8 +118,8 @@ class ResourceType:
         required = tuple(filter(_is_demanded, self.schema.attributes))
         object.__setattr__(self, "required_attributes", required)
         parts = [("", self.schema), *((extension.schema.id, extension.schema) for extension in self.extensions)]
-        immutable = ((urn, tuple(filter(_is_immutable, schema.attributes))) for urn, schema in parts)
-        object.__setattr__(self, "immutable_attributes", tuple(pair for pair in immutable if pair[1]))
+        immutable = ((urn, tuple(filter(_is_fixed, schema.attributes))) for urn, schema in parts)
+        object.__setattr__(self, "fixed_attributes", tuple(pair for pair in immutable if pair[1]))
         object.__setattr__(self, "unique_attributes", tuple(_unique_attributes(schema for _, schema in parts)))
         secret = ((urn, attribute) for urn, schema in parts for attribute in schema.attributes)
         object.__setattr__(
@@ -83,6 +128,9 @@ class ResourceType:
             tuple(pair for pair in secret if any(sub.is_secret for sub in pair[1].sub_attributes)),
         )
         object.__setattr__(self, "is_verbatim", all(_is_verbatim(schema) for _, schema in parts))
+        indexes = (*ALWAYS_INDEXED.get(self.schema.id, ()), *self.indexes)
+        bound = ((index.path, _indexed(index, parts)) for index in indexes)
+        object.__setattr__(self, "indexed", {path: found for path, found in bound if found is not None})
 
     @property
     def keeps_members(self) -> bool:
@@ -121,12 +169,25 @@ def _unique_attributes(schemas: Iterable[Schema]) -> Iterator[tuple[Schema, Attr
                     yield schema, attribute, sub
 
 
+def _indexed(index: ValueIndex, parts: Sequence[tuple[str, Schema]]) -> IndexedAttribute | None:
+    """The attribute of an index; None for one that was left behind by its attribute."""
+    for urn, schema in reversed(parts):  # the base schema, whose names are not qualified, comes last
+        if urn and not index.path.startswith(f"{urn}:"):
+            continue
+        name, _, sub_name = index.path[len(urn) + bool(urn) :].partition(".")
+        attribute = schema.by_name.get(name)
+        sub_attribute = attribute.sub(sub_name) if attribute and sub_name else None
+        if attribute is not None and bool(sub_name) == (sub_attribute is not None):
+            return IndexedAttribute(index, urn, attribute, sub_attribute)
+    return None
+
+
 def _is_demanded(attribute: Attribute) -> bool:
     return attribute.required and attribute.mutability is not Mutability.READ_ONLY
 
 
-def _is_immutable(attribute: Attribute) -> bool:
-    return attribute.mutability is Mutability.IMMUTABLE
+def _is_fixed(attribute: Attribute) -> bool:
+    return attribute.mutability in (Mutability.IMMUTABLE, Mutability.READ_ONLY)
 
 
 def _is_verbatim(schema: Schema) -> bool:
@@ -163,11 +224,16 @@ class Registry:
         object.__setattr__(self, "by_name", {kind.name: kind for kind in self.resource_types})
 
 
-def build_registry(documents: Iterable[Json] = (), resource_types: Iterable[ResourceType] = (USER, GROUP)) -> Registry:
-    """The built-in resource types with a tenant's Schema and ResourceType documents added.
+def build_registry(
+    documents: Iterable[Json] = (),
+    resource_types: Iterable[ResourceType] = (USER, GROUP),
+    indexes: Mapping[str, Sequence[ValueIndex]] | None = None,
+) -> Registry:
+    """The built-in resource types with a tenant's Schema and ResourceType documents and its indexes added.
 
     A ResourceType document that names an existing type adds the extensions it lists. Schemas may come in any
-    order relative to the types that use them. Raises InvalidValueError when the documents do not fit together.
+    order relative to the types that use them. `indexes` go by the name of the resource type. Raises
+    InvalidValueError when the documents do not fit together.
     """
     types = {kind.name: kind for kind in resource_types}
     schemas = {schema.id.lower(): schema for kind in types.values() for schema in _schemas_of(kind)}
@@ -187,6 +253,9 @@ def build_registry(documents: Iterable[Json] = (), resource_types: Iterable[Reso
             kind = _resource_type(document, schemas, types)
             types[kind.name] = kind
     _check_endpoints(types.values())
+    for name, declared in (indexes or {}).items():
+        if name in types:
+            types[name] = replace(types[name], indexes=tuple(declared))
     return Registry(tuple(types.values()), tuple(schemas.values()))
 
 

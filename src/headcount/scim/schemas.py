@@ -116,6 +116,8 @@ class Attribute:
             "is_reference_to_resource",
             reference is not None and "value" in self.by_name and not _OUTSIDE.issuperset(reference.reference_types),
         )
+        if self.is_complex:
+            object.__setattr__(self, "case_exact", False)  # has no meaning on a complex attribute: E6004
         if self.type in (Type.BINARY, Type.REFERENCE):
             # case-exact by type, whatever the published JSON says: RFC 7643 §2.3.6, §2.3.7, E6001
             object.__setattr__(self, "case_exact", True)

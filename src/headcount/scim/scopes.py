@@ -4,14 +4,15 @@ A scope is written as text; bound to a resource type it becomes a permission, an
 searches, bulk, PATCH, uniqueness errors, the change log) asks the permission and nothing else. Pure.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import zip_longest
 from typing import Final
 
 from headcount.scim.errors import InvalidFilterError, InvalidValueError
-from headcount.scim.filters.binding import BoundFilter, bind_filter, named_paths
+from headcount.scim.filters.binding import BoundConstant, BoundFilter, bind_filter, named_paths
 from headcount.scim.filters.evaluation import matches
 from headcount.scim.filters.grammar import parse_filter
 from headcount.scim.paths import BoundPath, bind_path
@@ -20,13 +21,15 @@ from headcount.scim.projection import NOTHING, Selection, selection_of
 from headcount.scim.registry import Registry, ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.urns import ENTERPRISE_USER
+from headcount.scim.validation import arrange
 
 ANY_TYPE: Final = "*"
 """Stands for every resource type that no other scope names."""
 _ALWAYS: Final = frozenset({"schemas", "id", "meta"})
 """What every client reads of a resource that it may read or write at all."""
-_DERIVED: Final = frozenset({"groups", "members"})
-"""Known from memberships rather than from the document: nothing to fence by."""
+_DERIVED: Final = frozenset({"groups", "members", "meta"})
+"""Known from elsewhere than the document: nothing to fence by."""
+_NO_VALUES: Final[Mapping[str, Json]] = {}
 
 
 class Operation(StrEnum):
@@ -52,6 +55,8 @@ class Scope:
     """Attribute paths; empty for all."""
     filter: str = ""
     """Which resources can be reached; empty for all."""
+    is_of_any: bool = False
+    """Whether it is what a scope for any type says of this one: what the type lacks is then no mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Permission:
     writable: Selection | None = None
     fence: BoundFilter | None = None
     unsearchable: frozenset[str] = frozenset()
-    """Derived attributes that show, and must not be searched by: they would tell of resources behind a fence."""
+    """Attributes that show, and must not be searched by: they would tell of what does not."""
 
     @property
     def shown(self) -> Selection | None:
@@ -96,36 +101,48 @@ class Permission:
         if self.writable is None:
             return None
         for extension, name in _differences(before, after, self.resource_type):
-            if not _covers(self.writable, extension, name, before, after):
-                return f"{extension}:{name}" if extension else name
+            old, new = _values(before, extension).get(name), _values(after, extension).get(name)
+            if not _covers(self.writable.get((extension, name), NOTHING), old, new):
+                return _spelled(extension, name)
         return None
 
     def may_send(self, after: Mapping[str, Json]) -> str | None:
         """The first attribute that may be neither written nor read, or None: to accept it would tell its value."""
         if self.writable is None:
             return None
+        readable = self.readable if self.may(Operation.READ) else {}
         for extension, name in _differences({}, after, self.resource_type):
-            readable = self.may(Operation.READ) and (self.readable is None or (extension, name) in self.readable)
-            if not readable and (extension, name) not in self.writable:
-                return f"{extension}:{name}" if extension else name
+            key = (extension, name)
+            known = None if readable is None else readable.get(key, NOTHING)
+            either = _either(known, self.writable.get(key, NOTHING))
+            if not _covers(either, None, _values(after, extension)[name]):
+                return _spelled(extension, name)
         return None
 
     def kept(self, before: Mapping[str, Json], after: Mapping[str, Json]) -> dict[str, Json]:
-        """A replacement with what the client may not write, and has left out, as it was before."""
+        """A replacement with what the client may not write, and has left out or not seen, as it was before."""
         if self.writable is None:
             return dict(after)
         kept = dict(after)
         for extension, name in _differences(before, after, self.resource_type):
-            if (extension, name) in self.writable or name in _values(after, extension):
+            writable = self.writable.get((extension, name), NOTHING)
+            old, new = _values(before, extension).get(name), _values(after, extension).get(name)
+            if writable is None or old is None:
                 continue
-            value = _values(before, extension)[name]
+            value = self._completed((extension, name), old, new, writable)
             if extension:
                 kept[extension] = {**kept.get(extension, {}), name: value}
             else:
                 kept[name] = value
-        if any(extension not in kept["schemas"] for extension in _extensions(kept, self.resource_type)):
-            kept["schemas"] = [self.resource_type.schema.id, *_extensions(kept, self.resource_type)]
-        return kept
+        return arrange(kept, self.resource_type)
+
+    def _completed(self, key: tuple[str, str], old: Json, new: Json, writable: frozenset[str]) -> Json:
+        """A value in a replacement, with what the client could not know or give."""
+        if isinstance(old, Mapping) and isinstance(new, Mapping | None):
+            unsaid = {name: item for name, item in old.items() if name not in writable and name not in (new or {})}
+            return {**unsaid, **(new or {})}
+        shown = NOTHING if self.shown is not None and key not in self.shown else (self.shown or {}).get(key)
+        return old if new is None or new == _narrowed(old, shown) else new
 
 
 @dataclass(frozen=True)
@@ -136,11 +153,13 @@ class Permissions:
     registry: Registry | None = None
     """What the scopes speak of."""
     profile: Profile = STRICT
+    shows_external_ids: bool = True
+    """Whether `externalId` may be seen at all: not where it could be the one of another connection."""
     _by_type: dict[str, Permission] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, resource_type: ResourceType) -> Permission:
         """The permission for a resource type; raises InvalidValueError when its scope does not fit the type."""
-        if not self.scopes:
+        if not self.is_restricted:
             return Permission(resource_type)
         permission = self._by_type.get(resource_type.name)
         if permission is None:
@@ -151,57 +170,86 @@ class Permissions:
     @cached_property
     def is_restricted(self) -> bool:
         """Whether anything at all is forbidden."""
-        return bool(self.scopes)
+        return bool(self.scopes) or not self.shows_external_ids
+
+    @cached_property
+    def without_external_ids(self) -> "Permissions":
+        """The same, and no externalId to be seen."""
+        return Permissions(self.scopes, self.registry, self.profile, shows_external_ids=False)
 
     @cached_property
     def key(self) -> str:
-        """Equal for equal scopes: cursors and caches of one must not serve the other."""
-        return repr(self.scopes) if self.scopes else ""
+        """Equal for equal scopes, in every process: cursors of one must not serve the other."""
+        parts = [(scope, sorted(scope.operations)) for scope in self.scopes]
+        texts = [(s.type, *operations, s.readable, s.writable, s.filter) for s, operations in parts]
+        return repr(texts) if texts else ""
 
     def _bound(self, resource_type: ResourceType) -> Permission:
         permission = self._alone(resource_type)
-        if resource_type.derives_groups:
-            permission = _without_hidden_groups(permission, self._others(lambda kind: kind.keeps_members))
-        if resource_type.keeps_members:
-            permission = _without_hidden_people(permission, self._others(lambda kind: kind.derives_groups))
-        return permission
-
-    def _others(self, concerns: Callable[[ResourceType], bool]) -> list[Permission]:
         kinds = self.registry.resource_types if self.registry else ()
-        return [self._alone(kind) for kind in kinds if concerns(kind)]
+        people = [self._alone(kind) for kind in kinds if kind.derives_groups]
+        groups = [self._alone(kind) for kind in kinds if kind.keeps_members]
+        if resource_type.derives_groups:
+            permission = _without_hidden_groups(permission, groups)
+        if resource_type.keeps_members:
+            permission = _without_hidden_members(permission, [*people, *groups])
+        if not self.shows_external_ids:
+            permission = _narrow(permission, ("", "externalId"), NOTHING)
+        return _without_hidden_schemas(permission)
 
     def _alone(self, resource_type: ResourceType) -> Permission:
         """The permission for a resource type, derived values of others apart."""
-        scope = _scope_for(self.scopes, resource_type)
+        scope = scope_for(self.scopes, resource_type)
         if scope is None:
-            return Permission(resource_type, frozenset())
+            return Permission(resource_type, frozenset() if self.scopes else frozenset(Operation))
         return bind_scope(scope, resource_type, self.profile)
 
 
 def _without_hidden_groups(permission: Permission, groups: Sequence[Permission]) -> Permission:
-    """`User.groups` names groups, and `manager` people: neither tells of what is behind a fence."""
-    shown = dict(_everything(permission))
+    """`User.groups` names groups, and `manager` people: neither tells what may not be read there."""
     if any(not other.may(Operation.READ) or other.fence is not None for other in groups):
-        shown.pop(("", "groups"), None)
-    if permission.fence is not None and (ENTERPRISE_USER, "manager") in shown:
-        shown[ENTERPRISE_USER, "manager"] = frozenset({"value"})
-    return permission if shown == _everything(permission) else replace(permission, readable=shown)
-
-
-def _without_hidden_people(permission: Permission, people: Sequence[Permission]) -> Permission:
-    """Members are known by their ids; what people are called is said only to those who may read it."""
-    shown = dict(_everything(permission))
-    if shown.get(("", "members"), NOTHING) is None and not all(map(_shows_names, people)):
-        shown["", "members"] = frozenset({"value", "$ref", "type"})
-        permission = replace(permission, readable=shown)
-    if any(other.fence is not None for other in people):
-        permission = replace(permission, unsearchable=frozenset({"members"}))
+        permission = _narrow(permission, ("", "groups"), NOTHING)
+    elif not all(map(_shows_names, groups)):
+        permission = _narrow(permission, ("", "groups"), frozenset({"value", "$ref", "type"}))
+    if permission.fence is not None:
+        return _narrow(permission, (ENTERPRISE_USER, "manager"), frozenset({"value"}))
+    if not _shows_names(permission):
+        return _narrow(permission, (ENTERPRISE_USER, "manager"), frozenset({"value", "$ref"}))
     return permission
 
 
-def _shows_names(people: Permission) -> bool:
-    names = [("", "displayName"), ("", "userName")]
-    return people.may(Operation.READ) and (people.readable is None or all(name in people.readable for name in names))
+def _without_hidden_members(permission: Permission, members: Sequence[Permission]) -> Permission:
+    """Members are known by their ids; what they are called is said only to those who may read it."""
+    if not all(map(_shows_names, members)):
+        permission = _narrow(permission, ("", "members"), frozenset({"value", "$ref", "type"}))
+    if any(other.fence is not None for other in members):
+        permission = replace(permission, unsearchable=permission.unsearchable | {"members"})
+    return permission
+
+
+def _without_hidden_schemas(permission: Permission) -> Permission:
+    """`schemas` tells which extensions have values: not to be searched by where some of them do not show."""
+    shown = {urn for urn, _ in _everything(permission)}
+    if all(item.schema.id in shown for item in permission.resource_type.extensions):
+        return permission
+    return replace(permission, unsearchable=permission.unsearchable | {"schemas"})
+
+
+def _narrow(permission: Permission, key: tuple[str, str], subs: frozenset[str]) -> Permission:
+    """The permission with no more than some sub-attributes of an attribute to read."""
+    readable = dict(_everything(permission))
+    if key not in readable:
+        return permission
+    before = readable.pop(key)
+    left = subs if before is None else subs & before
+    return replace(permission, readable=readable | ({key: left} if left else {}))
+
+
+def _shows_names(permission: Permission) -> bool:
+    """Whether everything that a resource of the type may be called by can be read."""
+    names = [("", name) for name in ("displayName", "userName") if name in permission.resource_type.attributes]
+    readable = permission.readable
+    return permission.may(Operation.READ) and (readable is None or all(name in readable for name in names))
 
 
 def _everything(permission: Permission) -> Selection:
@@ -220,13 +268,13 @@ def bind_scope(scope: Scope, resource_type: ResourceType, profile: Profile) -> P
     Raises InvalidValueError for a path or filter that a scope for this very type cannot have. What a scope for any
     type names and a type lacks gives nothing: a fence that cannot be read closes everything.
     """
-    strict = scope.type != ANY_TYPE
+    strict = scope.type != ANY_TYPE and not scope.is_of_any
     try:
         fence = _fence(scope.filter, resource_type, profile)
     except InvalidFilterError as error:
         if strict:
             raise InvalidValueError(f"The filter of the scope for {scope.type}: {error.detail}") from error
-        return Permission(resource_type, frozenset())
+        return Permission(resource_type, frozenset(), fence=BoundConstant(value=False))
     return Permission(
         resource_type,
         scope.operations,
@@ -234,6 +282,18 @@ def bind_scope(scope: Scope, resource_type: ResourceType, profile: Profile) -> P
         _selection(scope.writable, resource_type, strict=strict),
         fence,
     )
+
+
+def with_secrets(resource: Mapping[str, Json], private: Mapping[str, Json]) -> dict[str, Json]:
+    """A resource with its attributes that are never returned, which are kept by qualified path."""
+    whole = dict(resource)
+    for path, value in private.items():
+        extension, _, name = path.rpartition(":")
+        if extension:
+            whole[extension] = {**whole.get(extension, {}), name: value}
+        else:
+            whole[name] = value
+    return whole
 
 
 def check_scopes(scopes: Sequence[Scope], registry: Registry) -> None:
@@ -264,7 +324,17 @@ def scopes_of(values: Sequence[Mapping[str, Json]]) -> tuple[Scope, ...]:
     )
 
 
-def _scope_for(scopes: Sequence[Scope], resource_type: ResourceType) -> Scope | None:
+def paths_of(selection: Selection) -> list[str]:
+    """What a selection holds, as attribute paths."""
+    return [
+        f"{extension}:{name}{suffix}" if extension else f"{name}{suffix}"
+        for (extension, name), subs in selection.items()
+        for suffix in ([""] if subs is None else sorted(f".{sub}" for sub in subs))
+    ]
+
+
+def scope_for(scopes: Sequence[Scope], resource_type: ResourceType) -> Scope | None:
+    """The scope that speaks of a resource type: its own before the one for any."""
     by_type = {scope.type: scope for scope in scopes}
     return by_type.get(resource_type.name) or by_type.get(ANY_TYPE)
 
@@ -274,8 +344,10 @@ def _fence(text: str, resource_type: ResourceType, profile: Profile) -> BoundFil
         return None
     fence = bind_filter(parse_filter(text), resource_type, profile)
     for path in named_paths(fence):
-        if path.extension is None and path.attribute.name in _DERIVED:
-            raise InvalidFilterError(f"'{path}' is derived from memberships and cannot fence resources in.")
+        sub = path.sub_attribute
+        derived = sub is not None and (sub.is_read_only or sub.name == "$ref")
+        if derived or (path.extension is None and path.attribute.name in _DERIVED):
+            raise InvalidFilterError(f"'{path}' is derived and cannot fence resources in.")
     return fence
 
 
@@ -295,17 +367,38 @@ def _allows(selection: Selection | None, path: BoundPath) -> bool:
     return subs is None or (path.sub_attribute is not None and path.sub_attribute.name in subs)
 
 
-def _covers(
-    writable: Selection, extension: str, name: str, before: Mapping[str, Json], after: Mapping[str, Json]
-) -> bool:
-    """Whether the difference of one attribute is within what is writable; lists are written as a whole."""
-    subs = writable.get((extension, name), NOTHING)
+def _covers(allowed: frozenset[str] | None, old: Json, new: Json) -> bool:
+    """Whether the difference between two values of an attribute is within some sub-attributes; None is all of it."""
+    if allowed is None or not allowed:
+        return allowed is None
+    before, after = _elements(old), _elements(new)
+    return all(
+        key in allowed
+        for one, other in zip_longest(before, after, fillvalue=_NO_VALUES)
+        for key in {*one, *other}
+        if one.get(key) != other.get(key)
+    )
+
+
+def _elements(value: Json) -> list[Mapping[str, Json]]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _either(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    return None if one is None or other is None else one | other
+
+
+def _narrowed(value: Json, subs: frozenset[str] | None) -> Json:
+    """The sub-attributes of a value that show."""
     if subs is None:
-        return True
-    old, new = _values(before, extension).get(name) or {}, _values(after, extension).get(name) or {}
-    if subs is NOTHING or not isinstance(old, Mapping) or not isinstance(new, Mapping):
-        return False
-    return all(key in subs for key in {*old, *new} if old.get(key) != new.get(key))
+        return value
+    if isinstance(value, list):
+        return [_narrowed(element, subs) for element in value]
+    return {name: item for name, item in value.items() if name in subs} if isinstance(value, Mapping) else None
+
+
+def _spelled(extension: str, name: str) -> str:
+    return f"{extension}:{name}" if extension else name
 
 
 def _differences(
@@ -323,10 +416,6 @@ def _values(resource: Mapping[str, Json], extension: str) -> Mapping[str, Json]:
     if extension:
         return resource.get(extension) or {}
     return {name: value for name, value in resource.items() if ":" not in name}
-
-
-def _extensions(resource: Mapping[str, Json], resource_type: ResourceType) -> list[str]:
-    return [item.schema.id for item in resource_type.extensions if resource.get(item.schema.id)]
 
 
 UNRESTRICTED: Final = Permissions(())

@@ -10,6 +10,7 @@ from headcount.scim.paths import bind_path
 from headcount.scim.profiles import Profile, Toleration
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json
+from headcount.scim.unknown import unknown_attributes
 from headcount.scim.values import canonical_value
 
 LEGACY_URNS: Final = {
@@ -31,12 +32,16 @@ class ValidResource:
     """`schemas` and every assigned attribute that may be returned, in declared spelling and order."""
     private: dict[str, Json] = field(default_factory=dict)
     """Attributes that are never returned, by qualified path: `password`."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """What was ignored because no schema has it: types by path."""
 
 
 def validate_resource(
-    body: Json, resource_type: ResourceType, profile: Profile, *, refuse_unknown: bool = False
+    body: Json, resource_type: ResourceType, profile: Profile, *, refuse_unknown: bool = False, is_complete: bool = True
 ) -> ValidResource:
     """The body of a create or replace request; what a client may not set is ignored (RFC 7644 §3.3).
+
+    What is required has to be there, unless the body is yet to be completed.
 
     Raises InvalidSyntaxError for a wrong structure, InvalidValueError naming the attribute for a wrong value.
     """
@@ -45,10 +50,13 @@ def validate_resource(
     reading = _Reading(resource_type, profile, refuse_unknown)
     for key, value in body.items():
         reading.member(key, value)
+    for key, value in reading.rest.items():
+        reading.bare(key, value)
     reading.check_schemas()
     resource = arrange(reading.found, resource_type)
-    check_required(resource, resource_type)
-    return ValidResource(resource, reading.private)
+    if is_complete:
+        check_required(resource, resource_type)
+    return ValidResource(resource, reading.private, reading.unknown)
 
 
 def arrange(found: Mapping[str, Json], resource_type: ResourceType) -> dict[str, Json]:
@@ -106,7 +114,7 @@ def check_replacement(current: Mapping[str, Json], new: dict[str, Json], resourc
 
     Changes `new`; raises MutabilityError when it sets an immutable attribute to another value.
     """
-    for urn, attributes in resource_type.immutable_attributes:
+    for urn, attributes in resource_type.fixed_attributes:
         before = current.get(urn, {}) if urn else current
         after = new.get(urn, {}) if urn else new
         for attribute in attributes:
@@ -124,7 +132,7 @@ def check_replacement(current: Mapping[str, Json], new: dict[str, Json], resourc
 class _Reading:
     """One pass over the members of a body."""
 
-    __slots__ = ("found", "kind", "private", "profile", "refuse_unknown", "schemas")
+    __slots__ = ("found", "kind", "private", "profile", "refuse_unknown", "rest", "schemas", "unknown")
 
     def __init__(self, resource_type: ResourceType, profile: Profile, refuse_unknown: bool) -> None:  # noqa: FBT001
         self.kind = resource_type
@@ -133,6 +141,8 @@ class _Reading:
         self.schemas: Json = None
         self.found: dict[str, Json] = {}
         self.private: dict[str, Json] = {}
+        self.rest: dict[str, Json] = {}
+        self.unknown: dict[str, str] = {}
 
     def member(self, key: str, value: Json) -> None:
         """One member of the body: an attribute, an extension, or something else."""
@@ -170,8 +180,8 @@ class _Reading:
                 self.member(name, item)
         elif urn is not None and urn != self.kind.schema.id:
             self.extension(urn, value)
-        elif not self.path(key, value) and self.refuse_unknown:
-            raise InvalidSyntaxError(f"'{key}' is not an attribute of {self.kind.name}.")
+        elif not self.path(key, value):
+            self.rest[key] = value
 
     def urn_of(self, text: str) -> str | None:
         """The declared spelling of a schema of the resource type."""
@@ -196,6 +206,7 @@ class _Reading:
             if attribute is None:
                 if self.refuse_unknown:
                     raise InvalidSyntaxError(f"'{key}' is not an attribute of {urn}.")
+                self.unknown.update(unknown_attributes(key, item, urn))
             elif not attribute.is_read_only:
                 self.assign(into, attribute, key, item, urn)
 
@@ -215,6 +226,19 @@ class _Reading:
             self.once(key, path.sub_attribute.name in whole)
             self.assign(into, path.attribute, key, {**whole, path.sub_attribute.name: value}, path.extension or "")
         return True
+
+    def bare(self, key: str, value: Json) -> None:
+        """An attribute of an extension without its URN, unless the extension itself has it, or nothing known."""
+        is_bare = ":" not in key and self.profile.tolerates(Toleration.BARE_EXTENSION_NAMES)
+        path = bind_path(key, self.kind, bare_extension_names=True) if is_bare else None
+        if path is not None and path.extension is not None and path.sub_attribute is None:
+            into = self.found.setdefault(path.extension, {})
+            if path.attribute.name not in into and not path.attribute.is_read_only:
+                self.assign(into, path.attribute, key, value, path.extension)
+        elif self.refuse_unknown:
+            raise InvalidSyntaxError(f"'{key}' is not an attribute of {self.kind.name}.")
+        else:
+            self.unknown.update(unknown_attributes(key, value))
 
     def check_schemas(self) -> None:
         """`schemas` is a non-empty array of URIs that the resource type has (RFC 7643 §3)."""

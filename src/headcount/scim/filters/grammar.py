@@ -64,7 +64,7 @@ DEFAULT_LIMITS: Final = FilterLimits()
 
 def parse_filter(text: str, limits: FilterLimits = DEFAULT_LIMITS) -> Filter:
     """The tree of a filter; raises InvalidFilterError that says what was found where."""
-    if _is_too_long(text, limits):
+    if is_too_long(text, limits):
         raise InvalidFilterError(f"The filter is longer than {limits.length} bytes.")
     parser = _Parser(text, limits)
     parsed = parser.disjunction(0)
@@ -76,7 +76,7 @@ def parse_filter(text: str, limits: FilterLimits = DEFAULT_LIMITS) -> Filter:
 @lru_cache(maxsize=1024)
 def parse_patch_path(text: str) -> PatchPath:
     """The path of a PATCH operation; raises InvalidPathError, or InvalidFilterError for what is in the brackets."""
-    if _is_too_long(text, DEFAULT_LIMITS):
+    if is_too_long(text, DEFAULT_LIMITS):
         raise InvalidPathError(f"The path is longer than {DEFAULT_LIMITS.length} bytes.")
     path, bracket, _ = text.partition("[")
     path = path.strip()
@@ -105,7 +105,8 @@ def _plain_path(text: str) -> PatchPath:
     raise InvalidPathError(f"'{text}' is not a path.")
 
 
-def _is_too_long(text: str, limits: FilterLimits) -> bool:
+def is_too_long(text: str, limits: FilterLimits) -> bool:
+    """Whether a filter has more bytes than are read."""
     return len(text) > limits.length or len(text.encode("utf-8", "surrogatepass")) > limits.length
 
 

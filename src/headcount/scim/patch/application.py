@@ -19,10 +19,13 @@ from headcount.scim.filters.syntax import Filter
 from headcount.scim.patch.elements import ElementsPatch, is_equal
 from headcount.scim.patch.members import MembershipDelta, MembersPatch
 from headcount.scim.patch.operations import Op, PatchOperation
+from headcount.scim.patch.permitted import check_operation, check_whole_schema
 from headcount.scim.paths import BoundPath, bind_path, split_urn
 from headcount.scim.profiles import Profile, Toleration
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json, Mutability
+from headcount.scim.scopes import Permission
+from headcount.scim.unknown import unknown_attributes
 from headcount.scim.validation import arrange
 from headcount.scim.values import canonical_value
 
@@ -38,6 +41,8 @@ class PatchResult:
     """Attributes that are never returned and were set, by qualified path; None for a removed one."""
     named: Sequence[str] = ()
     """Paths of the attributes that the operations named."""
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """What was ignored because no schema has it: types by path."""
 
 
 def apply_patch(
@@ -48,25 +53,41 @@ def apply_patch(
     *,
     members: Sequence[Mapping[str, Json]] | None = None,
     refuse_unknown: bool = False,
+    permission: Permission | None = None,
 ) -> PatchResult:
     """The resource with all operations applied; raises the ScimError of the first that fails.
 
     `members` of a group are no part of `resource`. Raises MembersNeededError when an operation depends on who is a
-    member and `members` was not given.
+    member and `members` was not given. A permission says what may be written, and what filters may look at.
     """
-    application = _Application(resource, resource_type, profile, members, refuse_unknown)
+    application = _Application(resource, resource_type, profile, members, refuse_unknown, permission)
     for operation in operations:
         application.apply(operation)
     delta = application.members.delta if application.members else None
     return PatchResult(
-        arrange(application.resource, resource_type), delta, application.private, tuple(application.named)
+        arrange(application.resource, resource_type),
+        delta,
+        application.private,
+        tuple(application.named),
+        application.unknown,
     )
 
 
 class _Application:
     """The state between operations."""
 
-    __slots__ = ("_known_members", "kind", "members", "named", "private", "profile", "refuse_unknown", "resource")
+    __slots__ = (
+        "_known_members",
+        "kind",
+        "members",
+        "named",
+        "permission",
+        "private",
+        "profile",
+        "refuse_unknown",
+        "resource",
+        "unknown",
+    )
 
     def __init__(
         self,
@@ -75,13 +96,16 @@ class _Application:
         profile: Profile,
         members: Sequence[Mapping[str, Json]] | None,
         refuse_unknown: bool,  # noqa: FBT001
+        permission: Permission | None,
     ) -> None:
         self.resource = dict(resource)
         self.kind = resource_type
         self.profile = profile
         self.refuse_unknown = refuse_unknown
+        self.permission = permission
         self.private: dict[str, Json] = {}
         self.named: list[str] = []
+        self.unknown: dict[str, str] = {}
         self.members: MembersPatch | None = None
         self._known_members = members
 
@@ -114,6 +138,8 @@ class _Application:
             self.at_path(op, key, value)
         elif self.refuse_unknown:
             raise InvalidSyntaxError(f"'{key}' is not an attribute of {self.kind.name}.")
+        elif path is None:
+            self.unknown.update(unknown_attributes(key, value))
 
     def is_ignored(self, attribute: Attribute, value: Json) -> bool:
         """Whether a member of a path-less value that cannot be changed is passed over."""
@@ -154,6 +180,8 @@ class _Application:
             return
         schema = self.kind.extension_by_urn[urn.lower()].schema
         if op is Op.REMOVE or value is None:
+            if self.permission is not None:
+                check_whole_schema(self.permission, schema)
             for name in list(self.resource.get(urn, ())):
                 self.target(Op.REMOVE, BoundPath(urn, schema.by_name[name]), None, None)
             return
@@ -165,6 +193,8 @@ class _Application:
                 self.target(op, path, None, item)
             elif self.refuse_unknown:
                 raise InvalidSyntaxError(f"'{key}' is not an attribute of {urn}.")
+            else:
+                self.unknown.update(unknown_attributes(key, item, urn))
 
     def schemas(self, op: Op, value: Json) -> None:
         """`schemas` follows from the content: naming a URN changes nothing, removing one removes what it holds."""
@@ -188,6 +218,8 @@ class _Application:
             raise MutabilityError(f"'{path}' is read-only.")
         if value_filter is not None and not attribute.multi_valued:
             raise InvalidFilterError(f"'{path}' is not multi-valued; a filter in brackets needs one that is.")
+        if self.permission is not None:
+            check_operation(self.permission, op, path, value_filter, value, self.profile)
         if op is Op.ADD and value is None:  # null is no value, and adds nothing: RFC 7643 §2.5
             return
         if path.extension is None and self.kind.keeps_members and attribute.name == "members":
