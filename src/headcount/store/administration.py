@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from headcount.store.interface import Store, StoreError
+from headcount.store.keeping import TenantKeeping
 from headcount.store.tables import Row, Table
 
 
@@ -48,17 +49,25 @@ class Snapshot(Protocol):
         """All rows of a table in canonical form, some at a time, in any order."""
         ...
 
+    def rows_of(self, table: Table, tenant: str, order: Sequence[str]) -> AsyncIterator[Sequence[Row]]:
+        """The rows of one tenant in the order of some columns; `table` may name fewer columns than there are."""
+        ...
+
 
 class Loading(Snapshot, Protocol):
     """A database that is filled in one transaction; it is read as it will be."""
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
-        """Adds rows in canonical form."""
+        """Adds rows in canonical form; `table` may leave out columns that the database fills itself."""
         ...
 
 
 class DatabaseStore(Store, Protocol):
     """A store that keeps its data in a database."""
+
+    def for_tenant(self, tenant: str) -> TenantKeeping:
+        """The part of the tenant with that name."""
+        ...
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """The whole database as of one instant, while others go on writing."""
@@ -69,6 +78,10 @@ class DatabaseStore(Store, Protocol):
 
         Others cannot write meanwhile. Raises NotEmptyError when there is a resource, a record or a change in it.
         """
+        ...
+
+    def adding(self) -> AbstractAsyncContextManager[Loading]:
+        """Adds rows of a tenant that nobody uses yet, while others go on writing: each call of `load` is durable."""
         ...
 
     async def analyze(self) -> None:

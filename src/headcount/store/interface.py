@@ -91,6 +91,8 @@ class StoredResource:
     member_count: int = 0
     private: bytes | None = None
     """The JSON object of attributes that are never returned; only `read` with `private=True` fills it."""
+    connection: str = DEFAULT_CONNECTION
+    """Who created it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,10 @@ class Update:
     private: bytes | None = None
     keys: Keys | None = None
     previous: Keys | None = None
-    """The keys of the version that is replaced: side tables are touched only where they differ."""
+    """The keys of the version that is replaced: side tables are touched only where they differ.
+
+    Their externalId is the one of the connection that writes; those of others stay as they are.
+    """
     before: bytes | None = None
     """The document that is replaced, for the change log."""
     members: MembershipChange | None = None
@@ -241,6 +246,8 @@ class Query:
     """Whether to derive `User.groups`."""
     base_url: str = ""
     """The tenant's base URL, that references in filters may begin with."""
+    connection: str | None = None
+    """Whose externalIds filters and sorting are about; None for those of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +258,16 @@ class Page:
     total: int | None
     last: Position | None
     """The position of the last resource, when there is at least one more behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one version of a resource is to be found by under one path."""
+
+    id: str
+    version: int
+    values: tuple[tuple[int, str], ...]
+    """(element number, value)."""
 
 
 KeyName: TypeAlias = Literal["user_name", "external_id", "display_name"]
@@ -277,8 +294,13 @@ class TenantStore(Protocol):
         """Carries out writes as `write` does, each wholly or not at all; gives the outcome or the refusal of each."""
         ...
 
-    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
-        """The (value, id) of resources of a type that have one of these values, folded as keys are."""
+    async def ids_of(
+        self, type_name: str, key: KeyName, values: Sequence[str], *, connection: str | None = None
+    ) -> Sequence[tuple[str, str]]:
+        """The (value, id) of resources of a type that have one of these values, folded as keys are.
+
+        With `connection`, externalIds are that connection's; without it, anybody's.
+        """
         ...
 
     async def search(self, query: Query) -> Page:
@@ -306,6 +328,18 @@ class TenantStore(Protocol):
 
     async def records_revision(self) -> int:
         """Grows with every change of any record."""
+        ...
+
+    async def index(self, type_name: str, path: str, found: Sequence[Found], *, unique: bool) -> Sequence[str]:
+        """Replaces what resources are found by under a path, durably: values to search by, or unique ones.
+
+        Gives the ids of resources that have another version by now, which are left alone. Raises NotUniqueError when
+        two resources have one unique value; then nothing is replaced.
+        """
+        ...
+
+    async def forget_index(self, type_name: str, path: str, *, unique: bool) -> None:
+        """Removes everything that is found by a path."""
         ...
 
     async def clear(self) -> None:

@@ -55,7 +55,7 @@ class Task:
     order_key: str
     value: bytes
     due: str
-    """UTC, fixed width: not taken before."""
+    """UTC, fixed width: not taken before. Of a task whose holder was lost, when the hold ended."""
     id: int = 0
     """Given by the store; grows."""
     attempts: int = 0
@@ -110,7 +110,10 @@ class TenantKeeping(TenantStore, Protocol):
         ...
 
     async def put(self, puts: Sequence[Put]) -> None:
-        """Carries out all puts, durably, or none; raises VersionConflictError when one finds another version."""
+        """Carries out all puts, durably, or none; raises VersionConflictError when one finds another version.
+
+        No key is put twice at once, here and wherever puts go along with something else.
+        """
         ...
 
     async def append(self, log: str, lines: Sequence[Line]) -> None:
@@ -139,8 +142,11 @@ class TenantKeeping(TenantStore, Protocol):
         ...
 
     async def take(self, queue: str, holder: str, *, now: str, until: str, limit: int = 100) -> Sequence[Task]:
-        """Tasks that are due and that nobody holds, now held until an instant: of each order key the first only,
-        and none of a key whose first is held, put off or not due. An empty order key orders nothing."""
+        """Tasks that are due and that nobody holds, now held until an instant, the longest due first.
+
+        Of each order key the first only, and none of a key whose first is held, put off or not due. An empty order key
+        orders nothing.
+        """
         ...
 
     async def finish(self, queue: str, holder: str, tasks: Sequence[int]) -> Sequence[int]:
@@ -160,7 +166,10 @@ class TenantKeeping(TenantStore, Protocol):
         ...
 
     async def requeue(self, queue: str, tasks: Sequence[int], *, due: str) -> int:
-        """Makes parked tasks due again, their attempts forgotten; gives how many were parked."""
+        """Makes parked tasks due again, their attempts forgotten; gives how many were parked.
+
+        They go before those of their order keys that came after them, unless one of these is held.
+        """
         ...
 
     async def queued(self, queue: str) -> int:
@@ -181,6 +190,8 @@ class TenantKeeping(TenantStore, Protocol):
 
     async def sequence_changes(self, limit: int = 10_000) -> int:
         """Gives positions to committed rows of the change log that have none, one caller at a time; gives how many.
+
+        Where rows have their positions from the start, and while somebody else is at it, that is none.
 
         Positions only grow, follow the commit order of each resource, and are given in one transaction, so that a
         reader by position never passes a row that commits late. Foreign transactions stall nothing.

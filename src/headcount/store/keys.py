@@ -7,7 +7,7 @@ from headcount.scim import urns
 from headcount.scim.comparison import comparable
 from headcount.scim.errors import InvalidValueError
 from headcount.scim.folding import fold
-from headcount.scim.registry import ResourceType
+from headcount.scim.registry import IndexedAttribute, ResourceType
 from headcount.scim.schemas import Attribute, Json, Schema, Uniqueness
 from headcount.store.interface import Keys
 
@@ -21,9 +21,6 @@ PROMOTED: Final[Mapping[str, Mapping[str, str]]] = {
     urns.GROUP: {"displayName": "display_name"},
 }
 """By base schema: attribute → column of the table `resource`."""
-
-INDEXED_VALUES: Final[Mapping[str, tuple[str, ...]]] = {urns.USER: ("emails.value",)}
-"""By base schema: paths of multi-valued attributes whose values have rows of their own."""
 
 MOST_KEY_BYTES: Final = 2_000
 """Of UTF-8 in a folded value that resources are found by: every index of every database holds that much."""
@@ -94,10 +91,20 @@ def _unique(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterat
 
 
 def _values(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterator[tuple[str, int, str]]:
-    for path in INDEXED_VALUES.get(resource_type.schema.id, ()):
-        name, _, sub_name = path.partition(".")
-        sub_attribute = resource_type.attributes[name].by_name[sub_name]
-        for number, element in enumerate(resource.get(name, ())):
-            value = element.get(sub_name)
-            if value is not None:
-                yield path, number, _bounded(path, comparable(sub_attribute, value))
+    for path, indexed in resource_type.indexed.items():
+        if not indexed.index.is_unique:
+            for number, value in values_at(resource, indexed):
+                yield path, number, value
+
+
+def values_at(resource: Mapping[str, Json], indexed: IndexedAttribute) -> Iterator[tuple[int, str]]:
+    """The (element number, value) pairs that a resource is found by in an index; raises InvalidValueError."""
+    holder = resource.get(indexed.extension, {}) if indexed.extension else resource
+    found = holder.get(indexed.attribute.name)
+    if found is None:
+        return
+    sub_attribute = indexed.sub_attribute
+    for number, element in enumerate(found if indexed.attribute.multi_valued else (found,)):
+        value = element if sub_attribute is None else element.get(sub_attribute.name)
+        if value is not None:
+            yield number, _bounded(indexed.index.path, comparable(indexed.target, value))

@@ -43,15 +43,17 @@ def _table(name: str, *texts: str, **columns: Kind) -> Table:
     return Table(name, dict.fromkeys(texts, Kind.TEXT) | columns)
 
 
-SEQUENCE: Final = _table("sequence", last=Kind.INTEGER)
-"""No table, but how far the change log has counted: what was removed from it is not numbered again."""
+SEQUENCE: Final = _table("sequence", "name", last=Kind.INTEGER)
+"""No table, but how far the tables that count have counted: what was removed from them is not numbered again."""
+COUNTING: Final = {"change": "sequence", "line": "sequence", "task": "id"}
+"""The columns that count, by table."""
 
 TABLES: Final = (
     _table("installation", key=Kind.BYTES, created=Kind.TEXT),
     _table(
         "resource",
         *("tenant", "type", "id", "created", "modified", "label", "folded_label", "manager"),
-        *("user_name", "display_name", "title"),
+        *("user_name", "display_name", "title", "connection"),
         version=Kind.INTEGER,
         active=Kind.BOOLEAN,
         member_count=Kind.INTEGER,
@@ -66,7 +68,7 @@ TABLES: Final = (
     _table("counter", "tenant", "name", value=Kind.INTEGER),
     _table(
         "change",
-        *("tenant", "type", "id", "kind", "at", "actor", "request_id"),
+        *("tenant", "type", "id", "kind", "at", "actor", "request_id", "connection"),
         sequence=Kind.INTEGER,
         position=Kind.INTEGER,
         version=Kind.INTEGER,
@@ -76,6 +78,16 @@ TABLES: Final = (
         removed=Kind.TEXTS,
     ),
     _table("record", "tenant", "kind", "key", value=Kind.BYTES),
+    _table("entry", "tenant", "collection", "key", version=Kind.INTEGER, value=Kind.BYTES),
+    _table("line", "tenant", "log", "at", "key", sequence=Kind.INTEGER, value=Kind.BYTES),
+    _table(
+        "task",
+        *("tenant", "queue", "order_key", "state", "due", "held_by", "reason"),
+        id=Kind.INTEGER,
+        attempts=Kind.INTEGER,
+        value=Kind.BYTES,
+    ),
+    _table("lease", "tenant", "name", "holder", until=Kind.INTEGER),
     SEQUENCE,
 )
 """Everything but the list of migrations, which each database has of its own."""

@@ -6,12 +6,22 @@ from typing import Any
 import pytest
 
 from headcount.store.postgresql.store import PostgresqlStore
-from headcount.testing.store_contract import BudgetedStoreContract, DurableStoreContract, StoreContract
+from headcount.testing.store_contract import BudgetedStoreContract, DurableStoreContract, KeepingContract, StoreContract
 
 
 class TestPostgresqlStore(StoreContract, DurableStoreContract, BudgetedStoreContract):
     most_members = 20_000
 
+    @pytest.fixture(scope="class")
+    @classmethod
+    def new_store(cls, new_database: str) -> Callable[..., PostgresqlStore]:
+        def make(**options: Any) -> PostgresqlStore:
+            return PostgresqlStore(new_database, **options)
+
+        return make
+
+
+class TestKeepingInPostgresql(KeepingContract):
     @pytest.fixture(scope="class")
     @classmethod
     def new_store(cls, new_database: str) -> Callable[..., PostgresqlStore]:

@@ -16,7 +16,7 @@ from headcount.scim.filters.grammar import parse_filter
 from headcount.scim.filters.syntax import Filter
 from headcount.scim.paths import BoundPath
 from headcount.scim.profiles import TOLERANT
-from headcount.scim.registry import GROUP, ResourceType, SchemaExtension
+from headcount.scim.registry import GROUP, ResourceType, SchemaExtension, ValueIndex
 from headcount.scim.registry import USER as PLAIN_USER
 from headcount.scim.schemas import Attribute, Json, Schema, Type, Uniqueness
 from headcount.scim.search import bind_sort
@@ -50,7 +50,17 @@ EXTRA = Schema(
         ),
     ),
 )
-USER = ResourceType("User", "/Users", "", PLAIN_USER.schema, (SchemaExtension(ENTERPRISE_USER), SchemaExtension(EXTRA)))
+USER = ResourceType(
+    "User",
+    "/Users",
+    "",
+    PLAIN_USER.schema,
+    (SchemaExtension(ENTERPRISE_USER), SchemaExtension(EXTRA)),
+    tuple(
+        ValueIndex(path)
+        for path in ("name.familyName", "phoneNumbers.value", f"{EXTRA_URN}:tags", f"{EXTRA_URN}:card.until")
+    ),
+)
 BADGE = ResourceType(
     "Badge",
     "/Badges",
@@ -86,6 +96,7 @@ BADGE = ResourceType(
             ),
         ),
     ),
+    indexes=tuple(map(ValueIndex, ("displayName", "issued", "home", "marks", "days", "places.exact", "places.since"))),
 )
 TYPES = (USER, GROUP, BADGE)
 BY_NAME = {kind.name: kind for kind in TYPES}

@@ -75,7 +75,7 @@ BY_ID = "INDEX resource_id (tenant=? AND type=? AND id=?)"
         (f'meta.lastModified gt "{DATE}"', "INDEX resource_modified (tenant=? AND type=? AND modified>?)"),
         ('displayName co "x"', "COVERING INDEX resource_display_name (tenant=? AND type=?)"),
         ('externalId eq "x"', BY_ID),
-        ('externalId eq "x"', "external_id USING PRIMARY KEY (tenant=? AND connection=? AND type=? AND value=?)"),
+        ('externalId eq "x"', "external_id USING PRIMARY KEY (tenant=? AND type=? AND value=?)"),
         ('emails.value eq "x"', BY_ID),
         ('emails.value eq "x"', "indexed_value USING PRIMARY KEY (tenant=? AND type=? AND path=? AND value=?)"),
         (

@@ -1,6 +1,6 @@
 """What one tenant has, and what a write does to it: whatever can be refused is refused before anything is touched."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from headcount.store.interface import (
     Create,
     Delete,
+    Found,
     Keys,
     MissingError,
     NotUniqueError,
@@ -35,6 +36,7 @@ class Row:
     document: bytes
     private: bytes | None
     keys: Keys
+    connection: str
 
 
 @dataclass(slots=True)
@@ -59,6 +61,36 @@ class Contents:
             return self._update(write)
         return self._delete(write)
 
+    def index(self, type_name: str, path: str, found: Sequence[Found], *, unique: bool) -> list[str]:
+        """Replaces unique values; other values are looked for in the resources themselves."""
+        rows = {one.id: self.rows.get((type_name, one.id)) for one in found}
+        current = [one for one in found if (row := rows[one.id]) is not None and row.version == one.version]
+        if unique:
+            self._check_claims(path, current)
+            for one in (*(replace(one, values=()) for one in current), *current):
+                self._claim(type_name, one, path)
+        return [one.id for one in found if one not in current]
+
+    def forget_index(self, type_name: str, path: str, *, unique: bool) -> None:
+        """Gives up the unique values of a path."""
+        if unique:
+            for row in [row for row in self.rows.values() if row.type == type_name]:
+                self._claim(type_name, Found(row.id, row.version, ()), path)
+
+    def _check_claims(self, path: str, found: Sequence[Found]) -> None:
+        """Raises NotUniqueError when a value is another resource's, or would be two resources'."""
+        moving = {one.id for one in found}
+        owners = {key[2]: owner for key, owner in self.owners.items() if key[1] == path and owner not in moving}
+        for one in found:
+            for _, value in one.values:
+                if owners.setdefault(value, one.id) != one.id:
+                    raise NotUniqueError(path, value, owners[value])
+
+    def _claim(self, type_name: str, found: Found, path: str) -> None:
+        row = self.rows[type_name, found.id]
+        kept = tuple(pair for pair in row.keys.unique if pair[0] != path)
+        self._keep(replace(row, keys=replace(row.keys, unique=(*kept, *((path, value) for _, value in found.values)))))
+
     def kind_of(self, resource_id: str) -> str | None:
         """The type of what can be a member: a user or a group."""
         return next((kind for kind in ("User", "Group") if (kind, resource_id) in self.rows), None)
@@ -74,7 +106,9 @@ class Contents:
         self._check_unique(write.type, write.id, write.keys)
         moves = self.memberships.moves(write.id, write.members, self.kind_of)
         at = write.origin.at
-        self._keep(Row(write.type, write.id, 1, at, at, write.document, write.private, write.keys))
+        self._keep(
+            Row(write.type, write.id, 1, at, at, write.document, write.private, write.keys, write.origin.connection)
+        )
         self.memberships.carry_out(write.id, moves)
         self._note(write, key, 1, "create", None, write.document, moves)
         return Written(1, at, at, changed=True, member_count=len(moves.added))

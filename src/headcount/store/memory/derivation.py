@@ -27,6 +27,7 @@ def stored(contents: Contents, row: Row, *, groups: bool = True, private: bool =
         orjson.dumps(manager)[1:-1] if manager else None,
         len(contents.memberships.of(row.id)),
         row.private if private else None,
+        row.connection,
     )
 
 

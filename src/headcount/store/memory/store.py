@@ -6,6 +6,7 @@ from itertools import count
 
 from headcount.store.interface import (
     REFUSALS,
+    Found,
     KeyName,
     Member,
     Page,
@@ -103,7 +104,14 @@ class MemoryTenantStore:
                 outcomes.append(refusal)
         return outcomes
 
-    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
+    async def ids_of(
+        self,
+        type_name: str,
+        key: KeyName,
+        values: Sequence[str],
+        *,
+        connection: str | None = None,  # noqa: ARG002  one connection is all that is known here
+    ) -> Sequence[tuple[str, str]]:
         """The (value, id) of resources that have one of these values."""
         found = ((getattr(row.keys, key), row.id) for row in self._contents().rows.values() if row.type == type_name)
         return [pair for pair in found if pair[0] in values]
@@ -141,6 +149,14 @@ class MemoryTenantStore:
     async def records_revision(self) -> int:
         """Grows with every change of any record."""
         return self._contents().records_revision
+
+    async def index(self, type_name: str, path: str, found: Sequence[Found], *, unique: bool) -> Sequence[str]:
+        """Replaces what resources are found by under a path."""
+        return self._contents().index(type_name, path, found, unique=unique)
+
+    async def forget_index(self, type_name: str, path: str, *, unique: bool) -> None:
+        """Removes everything that is found by a path."""
+        self._contents().forget_index(type_name, path, unique=unique)
 
     async def clear(self) -> None:
         """Removes everything of the tenant."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from headcount.store.interface import DEFAULT_CONNECTION, KeyName, Member, StoredResource
+from headcount.store.interface import KeyName, Member, StoredResource
 
 _GROUP: Final = """'{"value":"' || g.id || '","$ref":"/Groups/' || g.id || '","display":' || to_json(g.label)::text
     || ',"type":"'"""
@@ -18,7 +18,9 @@ _MANAGER: Final = """CASE WHEN r.manager IS NOT NULL THEN (
     FROM resource AS u WHERE u.tenant = r.tenant AND u.type = 'User' AND u.id = r.manager) END"""
 _NESTED: Final = "coalesce((SELECT value FROM counter WHERE tenant = {} AND name = 'nested' AND shard = 0), 0)"
 
-_STORED: Final = f"r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count, {_MANAGER} AS manager"
+_STORED: Final = (
+    f"r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count, r.connection, {_MANAGER} AS manager"
+)
 COLUMNS: Final = f"{_STORED}, {_GROUPS} AS groups, {_NESTED.format('?')} AS nested"
 """One placeholder: the tenant."""
 COLUMNS_WITHOUT_GROUPS: Final = f"{_STORED}, NULL AS groups, 0 AS nested"
@@ -54,8 +56,8 @@ _BY_COLUMN: Final = "SELECT {0} AS value, id FROM resource WHERE tenant = $1 AND
 IDS: Final[Mapping[KeyName, str]] = {
     "user_name": _BY_COLUMN.format("user_name"),
     "display_name": _BY_COLUMN.format("display_name"),
-    "external_id": f"""SELECT value, id FROM external_id
-WHERE tenant = $1 AND connection = '{DEFAULT_CONNECTION}' AND type = $2 AND value = ANY ($3)""",
+    "external_id": """SELECT DISTINCT value, id FROM external_id
+WHERE tenant = $1 AND type = $2 AND value = ANY ($3) AND ($4::text IS NULL OR connection = $4)""",
 }
 
 RECORDS: Final = "SELECT key, value FROM record WHERE tenant = $1 AND kind = $2 ORDER BY key"
@@ -79,6 +81,8 @@ def resource_of(row: "asyncpg.Record", derived: Mapping[str, str] | None) -> Sto
         groups.encode() if groups and row["type"] == "User" else None,
         manager.encode() if manager else None,
         row["member_count"],
+        None,
+        row["connection"],
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -10,6 +11,7 @@ import asyncpg
 from headcount.store.administration import Finding, Loading, Snapshot
 from headcount.store.interface import (
     REFUSALS,
+    Found,
     KeyName,
     Member,
     Page,
@@ -20,10 +22,12 @@ from headcount.store.interface import (
     Write,
     Written,
 )
+from headcount.store.keeping import Line
 from headcount.store.migrations import Migration
-from headcount.store.postgresql import copying, database, health, reads, writes
+from headcount.store.postgresql import copying, database, health, indexing, reads, writes
 from headcount.store.postgresql.coalescing import Coalescer
 from headcount.store.postgresql.database import Connection
+from headcount.store.postgresql.keeping import PostgresqlKeeping, append_all
 from headcount.store.postgresql.pool import Pool
 from headcount.store.postgresql.replica import Replica
 from headcount.store.postgresql.search import all_groups, is_point, search
@@ -71,6 +75,9 @@ class PostgresqlStore:
         self.writes: Coalescer[Write, Written] = Coalescer(
             self.write_many, flights=_FLIGHTS, most=_WRITES_AT_ONCE, patience=patience
         )
+        self.appends: Coalescer[tuple[str, Sequence[Line]], None] = Coalescer(
+            partial(append_all, self.primary), flights=1, most=_WRITES_AT_ONCE, patience=patience
+        )
 
     @property
     def searching(self) -> Pool | Replica:
@@ -106,6 +113,7 @@ class PostgresqlStore:
     async def close(self) -> None:
         """Finishes what is under way."""
         await self.writes.finish()
+        await self.appends.finish()
         await self.reads.finish()
         if self._replica is not None:
             await self._replica.close()
@@ -128,6 +136,10 @@ class PostgresqlStore:
     def loading(self) -> AbstractAsyncContextManager[Loading]:
         """Fills an empty database."""
         return copying.loading(self._url, pooler=self._pooler)
+
+    def adding(self) -> AbstractAsyncContextManager[Loading]:
+        """Adds to a database in use."""
+        return copying.adding(self._url, pooler=self._pooler)
 
     async def analyze(self) -> None:
         """Lets the planner look at what was loaded."""
@@ -172,14 +184,12 @@ class PostgresqlStore:
         return answers
 
 
-class PostgresqlTenantStore:
+class PostgresqlTenantStore(PostgresqlKeeping):
     """One tenant's part; the tenant leads every key that is named here."""
 
-    __slots__ = ("_store", "_tenant")
+    __slots__ = ()
 
-    def __init__(self, store: PostgresqlStore, tenant: str) -> None:
-        self._store = store
-        self._tenant = tenant
+    _store: PostgresqlStore
 
     async def read(
         self, type_name: str, resource_id: str, *, groups: bool = True, private: bool = False
@@ -218,9 +228,12 @@ class PostgresqlTenantStore:
         except REFUSALS as refusal:
             return refusal
 
-    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
+    async def ids_of(
+        self, type_name: str, key: KeyName, values: Sequence[str], *, connection: str | None = None
+    ) -> Sequence[tuple[str, str]]:
         """The (value, id) of resources that have one of these values."""
-        statement, parameters = reads.IDS[key], (self._tenant, type_name, list(values))
+        owners = (connection,) if key == "external_id" else ()
+        statement, parameters = reads.IDS[key], (self._tenant, type_name, list(values), *owners)
         rows = await self._store.primary.call(lambda connection: connection.fetch(statement, *parameters))
         return [(row["value"], row["id"]) for row in rows]
 
@@ -268,6 +281,18 @@ class PostgresqlTenantStore:
             lambda connection: connection.fetch(reads.COUNTERS, self._tenant, [writes.RECORDS])
         )
         return rows[0][1] if rows else 0
+
+    async def index(self, type_name: str, path: str, found: Sequence[Found], *, unique: bool) -> Sequence[str]:
+        """Replaces what resources are found by under a path."""
+        return await self._store.primary.call(
+            lambda connection: indexing.index(connection, self._tenant, type_name, path, found, unique=unique)
+        )
+
+    async def forget_index(self, type_name: str, path: str, *, unique: bool) -> None:
+        """Removes everything that is found by a path."""
+        await self._store.primary.call(
+            lambda connection: indexing.forget(connection, self._tenant, type_name, path, unique=unique)
+        )
 
     async def clear(self) -> None:
         """Removes everything of the tenant."""

@@ -20,7 +20,8 @@ from headcount.store.interface import (
     Written,
 )
 
-CARRY_OUT: Final = "SELECT * FROM carry_out_1($1, $2::write_1[])"
+CARRY_OUT: Final = "SELECT * FROM carry_out_2($1, $2::write_2[])"
+CARRY_OUT_WITH: Final = "SELECT * FROM carry_out_with_2($1, $2::write_2, $3, $4, $5, $6)"
 PUT_RECORD: Final = """INSERT INTO record VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value"""
 REMOVE_RECORD: Final = "DELETE FROM record WHERE tenant = $1 AND kind = $2 AND key = $3"
@@ -38,6 +39,10 @@ CLEAR: Final = tuple(
         "counter",
         "change",
         "record",
+        "entry",
+        "line",
+        "task",
+        "lease",
     )
 )
 
@@ -47,7 +52,7 @@ class ValueFreedError(StoreError):
 
 
 def parameters_of(write: Write) -> tuple[Any, ...]:
-    """A write as the composite type `write_1`."""
+    """A write as the composite type `write_2`."""
     origin = write.origin
     document = compare = private = before = None
     keys: Keys | None = None
@@ -73,7 +78,7 @@ def parameters_of(write: Write) -> tuple[Any, ...]:
         kind, expected = "delete", write.expected_version
     keys = keys or Keys()
     return (
-        kind, write.type, write.id, origin.at, origin.actor, origin.request_id, expected,
+        kind, write.type, write.id, origin.at, origin.actor, origin.request_id, origin.connection, expected,
         document, None if compare is None else compare.decode(), private, before,
         keys.label, keys.folded_label, keys.manager, keys.user_name, keys.display_name, keys.title, keys.active,
         keys.external_id, has_other_keys,

@@ -119,6 +119,9 @@ def _combined(bound: BoundFilter, leaf: _Compile) -> Sql:
 
 def _comparison(node: BoundComparison, layout: Layout) -> Sql:
     dialect, path = layout.dialect, node.path
+    column = layout.column(path) if node.operator is Operator.EQ else None
+    if column is not None and not column.parameters:
+        return _compared(column, node, dialect)
     ids = _ids(node, layout)
     if ids is not None:
         return "r.id IN " + ids

@@ -13,8 +13,7 @@ from headcount.scim.filters.binding import BoundComparison
 from headcount.scim.filters.syntax import Operator
 from headcount.scim.paths import BoundPath
 from headcount.scim.registry import ResourceType
-from headcount.store.interface import DEFAULT_CONNECTION
-from headcount.store.keys import INDEXED_VALUES, PROMOTED, is_unique, unique_key
+from headcount.store.keys import PROMOTED, is_unique, unique_key
 from headcount.store.search.dialect import Dialect
 from headcount.store.search.memberships import (
     Relation,
@@ -27,6 +26,8 @@ from headcount.store.search.memberships import (
 from headcount.store.search.sql import Sql
 
 _META: Final = {"created": "r.created", "lastModified": "r.modified", "resourceType": "r.type"}
+_EXTERNAL_ID: Final = """(SELECT x.value FROM external_id AS x
+WHERE x.tenant = r.tenant AND x.type = r.type AND x.id = r.id AND x.connection = ?)"""
 _NOTHING: Final[Mapping[str, str]] = {}
 _POINTS: Final = frozenset({"r.id", "r.user_name", "r.display_name"})
 """Columns whose values few resources share."""
@@ -42,6 +43,8 @@ class Layout:
     base_url: str
     is_nested: Callable[[], bool]
     """Asks whether the tenant has groups within groups."""
+    connection: str | None = None
+    """Whose externalIds are meant; None for anybody's."""
 
     def names(self, path: BoundPath, *, sub: bool = True) -> tuple[str, ...]:
         """The names that lead to the values in the compare document."""
@@ -54,6 +57,8 @@ class Layout:
     def singular(self, path: BoundPath) -> Sql:
         """The value of a singular attribute."""
         found = self.column(path)
+        if self.connection is not None and self._is_external_id(path):
+            return Sql(_EXTERNAL_ID, (self.connection,))
         if found is None and self._is_manager(path) and path.sub_attribute is not None:
             found = manager_part(path.sub_attribute.name, self.base_url)
         return found or self.dialect.member("r.compare", self.names(path), path.target.type)
@@ -129,13 +134,16 @@ class Layout:
         return None
 
     def _key_index(self, path: BoundPath) -> tuple[str, str, tuple[str, ...]] | None:
-        """The table, condition and parameters of the index of values that an attribute has."""
+        """The table, condition and parameters of the index of values that few resources share each."""
         kind = self.resource_type
-        if path.extension is None and path.attribute.name == "externalId":
-            return "external_id", "connection = ? AND type = ?", (DEFAULT_CONNECTION, kind.name)
-        if path.attribute.multi_valued:
-            indexed = self._has_indexed_values(path)
-            return ("indexed_value", "type = ? AND path = ?", (kind.name, str(path))) if indexed else None
+        if self._is_external_id(path):
+            if self.connection is None:
+                return "external_id", "type = ?", (kind.name,)
+            return "external_id", "type = ? AND connection = ?", (kind.name, self.connection)
+        if self._has_indexed_values(path) and kind.indexed[str(path)].index.leads_to_few:
+            return "indexed_value", "type = ? AND path = ?", (kind.name, str(path))
+        if path.attribute.multi_valued or self._is_becoming_unique(path):
+            return None
         schema = kind.schema if path.extension is None else kind.extension_by_urn[path.extension.lower()].schema
         if path.attribute.name in schema.by_name and is_unique(schema, path.target):
             return "unique_value", "attribute = ?", (unique_key(schema, path.attribute, path.sub_attribute),)
@@ -146,7 +154,16 @@ class Layout:
         return PROMOTED.get(self.resource_type.schema.id, _NOTHING)
 
     def _has_indexed_values(self, path: BoundPath) -> bool:
-        return path.extension is None and str(path) in INDEXED_VALUES.get(self.resource_type.schema.id, ())
+        indexed = self.resource_type.indexed.get(str(path))
+        return indexed is not None and indexed.serves_searches
+
+    def _is_becoming_unique(self, path: BoundPath) -> bool:
+        """Whether some values are not kept as unique ones yet."""
+        indexed = self.resource_type.indexed.get(str(path))
+        return indexed is not None and indexed.index.is_unique and not indexed.index.is_complete
+
+    def _is_external_id(self, path: BoundPath) -> bool:
+        return path.extension is None and path.attribute.name == "externalId"
 
     def _is_groups(self, path: BoundPath) -> bool:
         return path.extension is None and path.attribute.name == "groups" and self.resource_type.derives_groups

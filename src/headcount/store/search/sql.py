@@ -40,13 +40,13 @@ def joined(separator: str, pieces: Iterable[Sql]) -> Sql:
 
 def prefix_range(expression: Sql, text: str) -> Sql:
     """Whether a string begins with the text, as a range in code point order, which an ordinary index serves."""
-    following = _following(text)
+    following = following_prefix(text)
     if following is None:
         return expression + Sql(" >= ?", (text,))
     return "(" + expression + Sql(" >= ? AND ", (text,)) + expression + Sql(" < ?)", (following,))
 
 
-def _following(prefix: str) -> str | None:
+def following_prefix(prefix: str) -> str | None:
     """The least string that is greater than every string with the prefix; None if there is none."""
     for index in range(len(prefix) - 1, -1, -1):
         code = ord(prefix[index])

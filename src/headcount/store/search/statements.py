@@ -61,7 +61,7 @@ def pickings(tenant: str, query: Query, dialect: Dialect, is_nested: Callable[[]
     """The searches of all resource types of a query."""
     found = []
     for target in query.targets:
-        layout = Layout(tenant, target.resource_type, dialect, query.base_url, is_nested)
+        layout = Layout(tenant, target.resource_type, dialect, query.base_url, is_nested, query.connection)
         matching = Sql("r.tenant = ? AND r.type = ?", (tenant, target.resource_type.name))
         if target.filter is not None:
             matching += " AND " + condition(target.filter, layout)
@@ -103,13 +103,21 @@ def last_position(rows: list[Row], query: Query) -> Position | None:
 
 def known_total(rows: list[Row], query: Query) -> int | None:
     """The number of matches, when the first page holds them all."""
-    is_first = bool(query.limit) and not query.offset and query.after is None
-    return len(rows) if is_first and len(rows) <= query.limit else None
+    return len(rows) if _is_first(query) and len(rows) <= query.limit else None
+
+
+def is_first_by_id(query: Query) -> bool:
+    """Whether a search wants the first resources of one type in the order of ids."""
+    return _is_first(query) and len(query.targets) == 1 and query.targets[0].sort is None
 
 
 def is_point_search(query: Query, dialect: Dialect) -> bool:
     """Whether the search is answered in microseconds whatever the size of the directory."""
     return all(_is_point(target, query, dialect) for target in query.targets)
+
+
+def _is_first(query: Query) -> bool:
+    return bool(query.limit) and not query.offset and query.after is None
 
 
 def _is_point(target: Target, query: Query, dialect: Dialect) -> bool:

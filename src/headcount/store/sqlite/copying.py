@@ -9,17 +9,17 @@ from typing import Final
 
 from headcount.store.administration import NotEmptyError
 from headcount.store.sqlite import database
-from headcount.store.tables import SEQUENCE, TABLES, Kind, Row, Table, canonical
+from headcount.store.sqlite.feed import POSITION
+from headcount.store.tables import COUNTING, SEQUENCE, TABLES, Kind, Row, Table, canonical
 
 _ROWS_AT_ONCE: Final = 256
-_SELECT: Final = {SEQUENCE.name: "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'change'"}
+_COUNT: Final = "SELECT '{0}', coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = '{0}'), 0)"
+_SELECT: Final = {SEQUENCE.name: " UNION ALL ".join(map(_COUNT.format, COUNTING))}
 """Where reading is more than naming the columns."""
-_INSERT: Final = {SEQUENCE.name: "INSERT INTO sqlite_sequence (name, seq) VALUES ('change', ?)"}
-_BEFORE: Final = {
-    "installation": "DELETE FROM installation",
-    SEQUENCE.name: "DELETE FROM sqlite_sequence WHERE name = 'change'",
-}
-"""What an empty database has of its own and gives up."""
+_FORGET_COUNT: Final = "DELETE FROM sqlite_sequence WHERE name = ?"
+_INSERT: Final = {SEQUENCE.name: "INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)"}
+_ITS_OWN: Final = frozenset({"installation", SEQUENCE.name})
+"""What an empty database has, and gives up."""
 
 
 class SqliteLoading:
@@ -40,6 +40,15 @@ class SqliteLoading:
             while rows := cursor.fetchmany(_ROWS_AT_ONCE):
                 yield canonical(table, rows)
 
+    async def rows_of(self, table: Table, tenant: str, order: Sequence[str]) -> AsyncIterator[Sequence[Row]]:
+        """The rows of one tenant, in order."""
+        with database.as_store_errors("cannot read the database"):
+            cursor = self._connection.execute(
+                f"{_select(table)} WHERE tenant = ? ORDER BY {', '.join(order)}", (tenant,)
+            )
+            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+                yield canonical(table, rows)
+
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
         """Adds rows."""
         lists = [place for place, kind in enumerate(table.columns.values()) if kind is Kind.TEXTS]
@@ -49,7 +58,25 @@ class SqliteLoading:
                 for row in rows
             ]
         with database.as_store_errors("cannot fill the database"):
+            if table is SEQUENCE:
+                self._connection.executemany(_FORGET_COUNT, [(name,) for name, _ in rows])
             self._connection.executemany(_insert(table), rows)
+
+
+class SqliteAdding(SqliteLoading):
+    """A transaction for each call."""
+
+    async def load(self, table: Table, rows: Sequence[Row]) -> None:
+        """Adds rows, durably."""
+        with database.as_store_errors("cannot add to the database"), database.locked(self._connection):
+            await super().load(table, rows)
+
+
+@asynccontextmanager
+async def adding(path: Path) -> AsyncIterator[SqliteAdding]:
+    """Adds to a file in use."""
+    with closing(database.connect(path)) as connection:
+        yield SqliteAdding(connection)
 
 
 @asynccontextmanager
@@ -73,17 +100,17 @@ async def loading(path: Path) -> AsyncIterator[SqliteLoading]:
         found = [f"{number} in {table.name}" for table in TABLES if (number := await _held(filling, table))]
         if found:
             raise NotEmptyError(f"{path} is not empty: {', '.join(found)}")
-        for statement in _BEFORE.values():
-            connection.execute(statement)
+        connection.execute("DELETE FROM installation")
         yield filling
 
 
 async def _held(loading: SqliteLoading, table: Table) -> int:
-    return 0 if table.name in _BEFORE else await loading.count(table)
+    return 0 if table.name in _ITS_OWN else await loading.count(table)
 
 
 def _select(table: Table) -> str:
-    return _SELECT.get(table.name) or f"SELECT {', '.join(table.columns)} FROM {table.name}"
+    columns = (POSITION if name == "position" else name for name in table.columns)
+    return _SELECT.get(table.name) or f"SELECT {', '.join(columns)} FROM {table.name}"
 
 
 def _insert(table: Table) -> str:

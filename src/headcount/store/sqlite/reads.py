@@ -3,11 +3,13 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
-from headcount.store.interface import DEFAULT_CONNECTION, KeyName, Member, StoredResource
+from headcount.store.interface import KeyName, Member, StoredResource
+from headcount.store.search.sql import Sql
 
-_COLUMNS: Final = "r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count"
+_COLUMNS: Final = "r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count, r.connection"
 
 _GROUPS: Final = """(
     SELECT json_group_array(json_object(
@@ -25,6 +27,10 @@ READ: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, {_GROUPS}, {_NESTED}
 FROM resource AS r WHERE r.tenant = ?1 AND r.type = ?2 AND r.id = ?3"""
 READ_WITHOUT_GROUPS: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, NULL, 0
 FROM resource AS r WHERE r.tenant = ?1 AND r.type = ?2 AND r.id = ?3"""
+MATCHING: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, {_GROUPS}, {_NESTED}
+FROM resource AS r WHERE r.tenant = ?1 AND r.type = ?2 AND """
+MATCHING_WITHOUT_GROUPS: Final = f"""SELECT {_COLUMNS}, {_MANAGER}, NULL, 0
+FROM resource AS r WHERE r.tenant = ?1 AND r.type = ?2 AND """
 READ_PRIVATE: Final = "SELECT private FROM resource WHERE tenant = ? AND type = ? AND id = ?"
 
 _PAGE: Final = "FROM json_each(?2) AS picked CROSS JOIN resource AS r ON r.rowid = picked.value WHERE r.tenant = ?1"
@@ -59,14 +65,14 @@ IDS: Final[Mapping[KeyName, str]] = {
 ON r.tenant = ?1 AND r.type = ?2 AND r.user_name = asked.value""",
     "display_name": f"""SELECT r.display_name, r.id {_ASKED} resource AS r
 ON r.tenant = ?1 AND r.type = ?2 AND r.display_name = asked.value""",
-    "external_id": f"""SELECT x.value, x.id {_ASKED} external_id AS x
-ON x.tenant = ?1 AND x.connection = '{DEFAULT_CONNECTION}' AND x.type = ?2 AND x.value = asked.value""",
+    "external_id": f"""SELECT DISTINCT x.value, x.id {_ASKED} external_id AS x
+ON x.tenant = ?1 AND x.type = ?2 AND x.value = asked.value WHERE ?4 IS NULL OR x.connection = ?4""",
 }
 
 RECORDS: Final = "SELECT key, value FROM record WHERE tenant = ? AND kind = ? ORDER BY key"
 COUNTER: Final = "SELECT value FROM counter WHERE tenant = ? AND name = ?"
 CHANGES: Final = """SELECT sequence, type, id, version, kind, at, actor, request_id, before, after, added, removed
-FROM change WHERE tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?"""
+FROM change WHERE +tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?"""
 _CHANGE_COLUMNS: Final = (
     "sequence",
     "type",
@@ -82,7 +88,7 @@ _CHANGE_COLUMNS: Final = (
     "removed",
 )
 
-_Row = tuple[str, str, int, str, str, bytes, int, str | None, str | None, int | None]
+_Row = tuple[str, str, int, str, str, bytes, int, str, str | None, str | None, int | None]
 
 
 def read(connection: sqlite3.Connection, tenant: str, key: tuple[str, str], *, groups: bool) -> StoredResource | None:
@@ -91,7 +97,7 @@ def read(connection: sqlite3.Connection, tenant: str, key: tuple[str, str], *, g
     row: _Row | None = connection.execute(statement, (tenant, *key)).fetchone()
     if row is None:
         return None
-    if row[9]:
+    if row[10]:
         return _resource(row, _all_groups(connection, tenant, [row]))
     return _resource(row, None)
 
@@ -109,9 +115,30 @@ def read_page(
     if not row_ids:
         return ()
     statement = READ_PAGE if groups else READ_PAGE_WITHOUT_GROUPS
-    rows: list[_Row] = connection.execute(statement, (tenant, str(list(row_ids)))).fetchall()
-    derived = _all_groups(connection, tenant, rows) if groups and rows and rows[0][9] else None
-    return tuple([_resource(row, derived) for row in rows])
+    return _resources(connection, tenant, connection.execute(statement, (tenant, str(list(row_ids)))).fetchall())
+
+
+def read_matching(
+    connection: sqlite3.Connection,
+    tenant: str,
+    type_name: str,
+    matching: Sql,
+    limit: int,
+    *,
+    groups: bool,
+    descending: bool,
+) -> tuple[StoredResource, ...]:
+    """The first resources of a type that fulfil a condition, in the order of ids, in one statement."""
+    statement = _matching(matching.text, groups, descending)
+    parameters = (tenant, type_name, *matching.parameters, limit)
+    return _resources(connection, tenant, connection.execute(statement, parameters).fetchall())
+
+
+@lru_cache(maxsize=512)
+def _matching(condition: str, groups: bool, descending: bool) -> str:  # noqa: FBT001
+    """The statement, as one and the same object, whose text is hashed once."""
+    columns = MATCHING if groups else MATCHING_WITHOUT_GROUPS
+    return f"{columns}{condition} ORDER BY r.id {'DESC' if descending else 'ASC'} LIMIT ?"
 
 
 def members(
@@ -126,10 +153,11 @@ def members(
 
 
 def ids_of(
-    connection: sqlite3.Connection, tenant: str, type_name: str, key: KeyName, values: Sequence[str]
+    connection: sqlite3.Connection, tenant: str, type_name: str, key: KeyName, values: Sequence[str], owner: str | None
 ) -> list[tuple[str, str]]:
-    """The (value, id) of resources that have one of these values."""
-    return connection.execute(IDS[key], (tenant, type_name, json.dumps(list(values)))).fetchall()
+    """The (value, id) of resources that have one of these values; externalIds of one connection, or of all."""
+    owners = (owner,) if key == "external_id" else ()
+    return connection.execute(IDS[key], (tenant, type_name, json.dumps(list(values)), *owners)).fetchall()
 
 
 def records(connection: sqlite3.Connection, tenant: str, kind: str) -> Mapping[str, bytes]:
@@ -159,8 +187,13 @@ def _all_groups(connection: sqlite3.Connection, tenant: str, rows: Sequence[_Row
     return dict(connection.execute(ALL_GROUPS, (tenant, ids)).fetchall())
 
 
+def _resources(connection: sqlite3.Connection, tenant: str, rows: Sequence[_Row]) -> tuple[StoredResource, ...]:
+    derived = _all_groups(connection, tenant, rows) if rows and rows[0][10] else None
+    return tuple([_resource(row, derived) for row in rows])
+
+
 def _resource(row: _Row, derived: Mapping[str, str] | None) -> StoredResource:
-    groups = row[8] if derived is None else derived.get(row[1])
+    groups = row[9] if derived is None else derived.get(row[1])
     return StoredResource(
         row[0],
         row[1],
@@ -169,6 +202,8 @@ def _resource(row: _Row, derived: Mapping[str, str] | None) -> StoredResource:
         row[4],
         row[5],
         groups.encode() if groups and groups != "[]" and row[0] == "User" else None,
-        row[7][1:-1].encode() if row[7] else None,
+        row[8][1:-1].encode() if row[8] else None,
         row[6],
+        None,
+        row[7],
     )

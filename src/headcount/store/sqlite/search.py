@@ -1,9 +1,11 @@
 """Searches in SQLite: ids first, documents late."""
 
 import sqlite3
+from collections.abc import Callable
 from typing import Final
 
 from headcount.store.interface import Page, Query
+from headcount.store.search.look_ups import LookUps
 from headcount.store.search.sql import Sql
 from headcount.store.search.statements import (
     Picking,
@@ -25,6 +27,25 @@ _DIALECT: Final = SqliteDialect()
 def is_point(query: Query) -> bool:
     """Whether the search is answered in microseconds whatever the size of the directory."""
     return is_point_search(query, _DIALECT)
+
+
+def look_ups(tenant: str, is_nested: Callable[[], bool]) -> LookUps:
+    """What a tenant's searches for the few who have one string come to."""
+    return LookUps(tenant, _DIALECT, is_nested)
+
+
+def look_up(connection: sqlite3.Connection, tenant: str, query: Query, matching: Sql) -> Page | None:
+    """The page of a look-up, picked and read in one statement; None when there are more than a page of them."""
+    found = reads.read_matching(
+        connection,
+        tenant,
+        query.targets[0].resource_type.name,
+        matching,
+        query.limit + 1,
+        groups=query.groups,
+        descending=query.descending,
+    )
+    return Page(found, len(found) if query.total else None, None) if len(found) <= query.limit else None
 
 
 def search(connection: sqlite3.Connection, tenant: str, query: Query) -> Page:

@@ -18,6 +18,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 from headcount.store.administration import Finding, Loading, Snapshot
 from headcount.store.interface import (
     REFUSALS,
+    Found,
     KeyName,
     Member,
     Page,
@@ -25,18 +26,16 @@ from headcount.store.interface import (
     StoredResource,
     StoreError,
     TimeBudgetError,
-    Update,
     Write,
     Written,
 )
-from headcount.store.sqlite import copying, database, health, reads, writes
-from headcount.store.sqlite.search import is_point, search
+from headcount.store.sqlite import copying, database, health, indexing, reads, writes
+from headcount.store.sqlite.keeping import SqliteKeeping
+from headcount.store.sqlite.search import is_point, look_up, look_ups, search
 from headcount.store.sqlite.writer import Job, Writer
 
 READERS: Final = 2
 """Threads for searches that can scan."""
-_LARGE: Final = 500
-"""Members changed in one write past which it leaves the event loop."""
 _CHANGES_A_PAGE: Final = 500
 _STEPS: Final = 10_000
 """Virtual machine steps between two looks at the clock."""
@@ -114,6 +113,10 @@ class SqliteStore:
         """Fills an empty file."""
         return copying.loading(self._path)
 
+    def adding(self) -> AbstractAsyncContextManager[Loading]:
+        """Adds to a database in use."""
+        return copying.adding(self._path)
+
     async def analyze(self) -> None:
         """Lets the planner look at what was loaded."""
         with closing(database.connect(self._path)) as connection, database.as_store_errors("cannot analyze"):
@@ -173,14 +176,16 @@ class SqliteStore:
         return connection
 
 
-class SqliteTenantStore:
+class SqliteTenantStore(SqliteKeeping):
     """One tenant's part; the tenant leads every key that is named here."""
 
-    __slots__ = ("_store", "_tenant")
+    __slots__ = ("_look_ups",)
+
+    _store: SqliteStore
 
     def __init__(self, store: SqliteStore, tenant: str) -> None:
-        self._store = store
-        self._tenant = tenant
+        super().__init__(store, tenant)
+        self._look_ups = look_ups(tenant, lambda: store.at_once(reads.counter, tenant, "nested") > 0)
 
     async def read(
         self, type_name: str, resource_id: str, *, groups: bool = True, private: bool = False
@@ -197,7 +202,7 @@ class SqliteTenantStore:
         """Carries out one write, durably, or nothing of it."""
         tenant = self._tenant
         written: Written = await self._submit(
-            lambda connection: writes.carry_out(connection, tenant, write), is_large=_is_large(write)
+            lambda connection: writes.carry_out(connection, tenant, write), is_large=writes.is_large(write)
         )
         return written
 
@@ -210,12 +215,19 @@ class SqliteTenantStore:
             outcomes.append(answer)
         return outcomes
 
-    async def ids_of(self, type_name: str, key: KeyName, values: Sequence[str]) -> Sequence[tuple[str, str]]:
+    async def ids_of(
+        self, type_name: str, key: KeyName, values: Sequence[str], *, connection: str | None = None
+    ) -> Sequence[tuple[str, str]]:
         """The (value, id) of resources that have one of these values."""
-        return self._store.at_once(reads.ids_of, self._tenant, type_name, key, values)
+        return self._store.at_once(reads.ids_of, self._tenant, type_name, key, values, connection)
 
     async def search(self, query: Query) -> Page:
         """A page of the resources that match."""
+        matching = self._look_ups.condition(query)
+        if matching is not None:
+            page = self._store.at_once(look_up, self._tenant, query, matching)
+            if page is not None:
+                return page
         if is_point(query):
             return self._store.at_once(search, self._tenant, query)
         return await self._store.in_reader(lambda connection: search(connection, self._tenant, query))
@@ -242,6 +254,20 @@ class SqliteTenantStore:
         """Grows with every change of any record."""
         return self._store.at_once(reads.counter, self._tenant, writes.RECORDS)
 
+    async def index(self, type_name: str, path: str, found: Sequence[Found], *, unique: bool) -> Sequence[str]:
+        """Replaces what resources are found by under a path."""
+        others: list[str] = await self._submit(
+            lambda connection: indexing.index(connection, self._tenant, type_name, path, found, unique=unique),
+            is_large=True,
+        )
+        return others
+
+    async def forget_index(self, type_name: str, path: str, *, unique: bool) -> None:
+        """Removes everything that is found by a path."""
+        await self._submit(
+            lambda connection: indexing.forget(connection, self._tenant, type_name, path, unique=unique), is_large=True
+        )
+
     async def clear(self) -> None:
         """Removes everything of the tenant."""
         await self._submit(lambda connection: writes.clear(connection, self._tenant), is_large=True)
@@ -258,10 +284,3 @@ class SqliteTenantStore:
 
     async def _submit(self, job: Job, *, is_large: bool = False):  # type: ignore[no-untyped-def]  # noqa: ANN202
         return await self._store.writer.submit(job, is_large=is_large)
-
-
-def _is_large(write: Write) -> bool:
-    members = getattr(write, "members", None)
-    if members is not None:
-        return len(members.added) + len(members.removed) > _LARGE or members.clear
-    return not isinstance(write, Update) and getattr(write, "document", None) is None  # a deletion may empty a group

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headcount.store.interface import (
-    DEFAULT_CONNECTION,
     Create,
     Delete,
     Keys,
@@ -23,8 +22,8 @@ from headcount.store.interface import (
 )
 
 INSERT_RESOURCE: Final = """INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label,
-    manager, user_name, display_name, title, active, document, compare, private)
-VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"""
+    manager, user_name, display_name, title, active, document, compare, private, connection)
+VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"""
 UPDATE_RESOURCE: Final = """UPDATE resource SET version = version + 1, modified = max(modified, ?4), label = ?5,
     folded_label = ?6, manager = ?7, user_name = ?8, display_name = ?9, title = ?10, active = ?11, document = ?12,
     compare = ?13, private = coalesce(?14, private)
@@ -46,7 +45,8 @@ WHERE tenant = ? AND type = ? AND id = ?"""
 DELETE_RESOURCE: Final = """DELETE FROM resource WHERE tenant = ? AND type = ? AND id = ? RETURNING version, document"""
 
 INSERT_EXTERNAL_ID: Final = "INSERT INTO external_id VALUES (?, ?, ?, ?, ?)"
-DELETE_EXTERNAL_ID: Final = "DELETE FROM external_id WHERE tenant = ? AND type = ? AND id = ?"
+DELETE_EXTERNAL_IDS: Final = "DELETE FROM external_id WHERE tenant = ? AND type = ? AND id = ?"
+DELETE_EXTERNAL_ID: Final = f"{DELETE_EXTERNAL_IDS} AND connection = ?"
 INSERT_UNIQUE: Final = "INSERT INTO unique_value VALUES (?, ?, ?, ?)"
 DELETE_UNIQUE: Final = "DELETE FROM unique_value WHERE tenant = ? AND id = ?"
 INSERT_VALUES: Final = """INSERT INTO indexed_value
@@ -56,8 +56,8 @@ OWNER_OF_USER_NAME: Final = "SELECT id FROM resource WHERE tenant = ? AND type =
 OWNER_OF_VALUE: Final = "SELECT id FROM unique_value WHERE tenant = ? AND attribute = ? AND value = ?"
 COUNT: Final = """INSERT INTO counter VALUES (?, ?, ?)
 ON CONFLICT (tenant, name) DO UPDATE SET value = value + excluded.value"""
-INSERT_CHANGE: Final = """INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, before, after,
-    added, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT_CHANGE: Final = """INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, connection,
+    before, after, added, removed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 ADD_MEMBERS: Final = """INSERT INTO membership
 SELECT r.tenant, ?2, r.id, r.type FROM json_each(?3) AS added
@@ -99,9 +99,15 @@ CLEAR: Final = tuple(
         "counter",
         "change",
         "record",
+        "entry",
+        "line",
+        "task",
+        "lease",
     )
 )
 
+LARGE: Final = 500
+"""Members changed in one write past which it leaves the event loop."""
 NESTED: Final = "nested"
 RECORDS: Final = "records"
 
@@ -113,6 +119,14 @@ def carry_out(connection: sqlite3.Connection, tenant: str, write: Write) -> Writ
     if isinstance(write, Update):
         return _update(connection, tenant, write)
     return _delete(connection, tenant, write)
+
+
+def is_large(write: Write) -> bool:
+    """Whether a write takes long enough to be carried out beside the event loop."""
+    members = getattr(write, "members", None)
+    if members is not None:
+        return len(members.added) + len(members.removed) > LARGE or members.clear
+    return isinstance(write, Delete)  # which may empty a group
 
 
 def change_records(
@@ -147,12 +161,13 @@ def _create(connection: sqlite3.Connection, tenant: str, write: Create) -> Writt
         write.document,
         write.compare.decode(),
         write.private,
+        write.origin.connection,
     )
     try:
         connection.execute(INSERT_RESOURCE, resource)
     except sqlite3.IntegrityError as error:
         raise _user_name_taken(connection, tenant, write.type, keys, error) from error
-    _add_keys(connection, tenant, write.type, write.id, keys)
+    _add_keys(connection, (tenant, write.type, write.id), keys, write.origin.connection)
     connection.execute(COUNT, (tenant, write.type, 1))
     added: list[str] = []
     if write.members is not None:
@@ -209,8 +224,9 @@ def _replace_document(
         previous.unique,
         previous.values,
     ):
-        _remove_keys(connection, *target)
-        _add_keys(connection, *target, keys)
+        connection.execute(DELETE_EXTERNAL_ID, (*target, write.origin.connection))
+        _remove_keys(connection, target)
+        _add_keys(connection, target, keys, write.origin.connection)
     version, created, modified, member_count = row
     return version, created, modified, member_count
 
@@ -223,7 +239,8 @@ def _delete(connection: sqlite3.Connection, tenant: str, write: Delete) -> Writt
     if write.expected_version is not None and row[0] != write.expected_version:
         raise VersionConflictError(write.id)
     (deleted,) = connection.execute(DELETE_RESOURCE, target).fetchall()
-    _remove_keys(connection, *target)
+    connection.execute(DELETE_EXTERNAL_IDS, target)
+    _remove_keys(connection, target)
     connection.execute(COUNT, (tenant, write.type, -1))
     left = [group for (group,) in connection.execute(GROUPS_OF, (tenant, write.id)).fetchall()]
     nested = -len(left) if write.type == "Group" else 0
@@ -286,9 +303,10 @@ def _columns(keys: Keys) -> tuple[object, ...]:
     return keys.label, keys.folded_label, keys.manager, keys.user_name, keys.display_name, keys.title, keys.active
 
 
-def _add_keys(connection: sqlite3.Connection, tenant: str, type_name: str, resource_id: str, keys: Keys) -> None:
+def _add_keys(connection: sqlite3.Connection, target: tuple[str, str, str], keys: Keys, owner: str) -> None:
+    tenant, type_name, resource_id = target
     if keys.external_id is not None:
-        values = (tenant, DEFAULT_CONNECTION, type_name, keys.external_id, resource_id)
+        values = (tenant, owner, type_name, keys.external_id, resource_id)
         connection.execute(INSERT_EXTERNAL_ID, values)
     for attribute, value in keys.unique:
         try:
@@ -300,10 +318,10 @@ def _add_keys(connection: sqlite3.Connection, tenant: str, type_name: str, resou
         connection.execute(INSERT_VALUES, (tenant, type_name, resource_id, json.dumps(keys.values)))
 
 
-def _remove_keys(connection: sqlite3.Connection, tenant: str, type_name: str, resource_id: str) -> None:
-    connection.execute(DELETE_EXTERNAL_ID, (tenant, type_name, resource_id))
+def _remove_keys(connection: sqlite3.Connection, target: tuple[str, str, str]) -> None:
+    tenant, _, resource_id = target
     connection.execute(DELETE_UNIQUE, (tenant, resource_id))
-    connection.execute(DELETE_VALUES, (tenant, type_name, resource_id))
+    connection.execute(DELETE_VALUES, target)
 
 
 def _user_name_taken(
@@ -336,6 +354,7 @@ def _log(
             origin.at,
             origin.actor,
             origin.request_id,
+            origin.connection,
             before,
             after,
             json.dumps(added) if added else None,

@@ -1,35 +1,19 @@
 """Stores that keep a database: it outlives them, and several use it at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from headcount.scim.registry import GROUP
 from headcount.store.interface import Delete, Store, TenantStore, VersionConflictError
 from headcount.testing.store_contract.examples import USER, create, member_change, origin, replacement
-from headcount.testing.store_contract.harness import House, NewStore, Snapshot, query_of, snapshot
+from headcount.testing.store_contract.harness import Beside, NewStore, query_of, snapshot
 from headcount.testing.store_contract.large_groups import LargeGroups
 from headcount.testing.store_contract.races import Races
 
 
-class DurableStoreContract(Races, LargeGroups):
+class DurableStoreContract(Beside, Races, LargeGroups):
     """One database, several stores. The races are run through two of them, as two processes would."""
-
-    beside: TenantStore
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def second_store(cls, new_store: NewStore, open_house: tuple[House, Snapshot]) -> Iterator[Store]:
-        """Another store on the same database, open all the time."""
-        house, _ = open_house
-        store = new_store()
-        house.runner.run(store.open())
-        yield store
-        house.runner.run(store.close())
-
-    @pytest.fixture(autouse=True)
-    def _beside(self, second_store: Store, _own_tenant: None) -> None:
-        self.beside = second_store.for_tenant(self.name)
 
     def doors(self) -> Sequence[TenantStore]:
         """Two writers in one process, and one in another."""

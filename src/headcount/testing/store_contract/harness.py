@@ -128,6 +128,26 @@ class Harness:
         return self.run(snapshot(self.tenant))
 
 
+class Beside(Harness):
+    """A database that two stores use, as two processes would."""
+
+    beside: TenantStore
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def second_store(cls, new_store: NewStore, open_house: tuple[House, Snapshot]) -> Iterator[Store]:
+        """Another store on the same database, open all the time."""
+        house, _ = open_house
+        store = new_store()
+        house.runner.run(store.open())
+        yield store
+        house.runner.run(store.close())
+
+    @pytest.fixture(autouse=True)
+    def _beside(self, second_store: Store, _own_tenant: None) -> None:
+        self.beside = second_store.for_tenant(self.name)
+
+
 def query_of(
     filter_text: str | None = None, kinds: Sequence[ResourceType] = (USER,), sort: str | None = None, **options: Any
 ) -> Query:
