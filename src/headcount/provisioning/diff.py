@@ -1,0 +1,56 @@
+"""From a situation to a plan. Pure: what has to be looked up at the target is asked first, by `questions`."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from headcount.provisioning.correlation import Answers, Question
+from headcount.provisioning.drift import drift_of, overwritten
+from headcount.provisioning.groups import Groups
+from headcount.provisioning.ordering import ordered
+from headcount.provisioning.people import People
+from headcount.provisioning.plan import Change, Plan
+from headcount.provisioning.references import References
+from headcount.provisioning.situation import Situation
+
+LIFETIME: Final = timedelta(hours=24)
+
+
+def questions(situation: Situation) -> tuple[Question, ...]:
+    """What has to be looked up before a plan can be made; empty once everything is answered.
+
+    Names that have to be unique ask in rounds: put the answers into the situation, and ask again.
+    """
+    answers = Answers(situation.answers)
+    _planned(situation, answers)
+    return tuple(answers.missing)
+
+
+def make_plan(situation: Situation) -> Plan:
+    """What is to be done. Nobody is recognised by a question that has no answer yet."""
+    changes, unchanged = _planned(situation, Answers(situation.answers))
+    drift = list(drift_of(situation))
+    return Plan(
+        job=situation.job.name,
+        job_digest=situation.job.digest,
+        target=situation.target.name,
+        made=situation.now,
+        expires=_later(situation.now),
+        changes=ordered(overwritten(changes, drift, situation)),
+        unchanged=unchanged,
+        drift=tuple(drift),
+        watermark=situation.watermark,
+        linked=len(situation.links.persons),
+    )
+
+
+def _planned(situation: Situation, answers: Answers) -> tuple[list[Change], int]:
+    people = People(situation, answers)
+    people.plan()
+    groups = Groups(situation, answers, people)
+    changes = [*References(situation, people).settled(), *groups.changes()]
+    return changes, people.unchanged + groups.unchanged
+
+
+def _later(instant: str) -> str:
+    later = datetime.fromisoformat(instant) + LIFETIME
+    return later.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
