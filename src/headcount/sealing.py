@@ -23,11 +23,16 @@ class NotSealedError(Exception):
     """The text was not sealed by this installation for this purpose."""
 
 
+def derived(installation_key: bytes, purpose: str) -> bytes:
+    """A key of its own for one purpose."""
+    return hmac.digest(installation_key, purpose.encode(), "sha256")
+
+
 class Seal:
     """Seals small texts for one purpose with a key of their own, derived from the installation key."""
 
     def __init__(self, installation_key: bytes, purpose: str) -> None:
-        self._cipher = AESGCM(hmac.digest(installation_key, purpose.encode(), "sha256"))
+        self._cipher = AESGCM(derived(installation_key, purpose))
 
     def seal(self, content: bytes, context: bytes) -> str:
         """The content as text of URI-unreserved characters; it opens only with the same context."""

@@ -1,0 +1,57 @@
+"""A webhook subscription as its delivery sees it, and the names of what is kept about it."""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from headcount.events.feed import Wish
+from headcount.scim.registry import Registry
+from headcount.scim.scopes import Permissions
+
+DELIVERIES: Final = "delivery"
+"""The log of attempts; its key is the subscription's id."""
+PROGRESS: Final = "webhook progress"
+"""The collection of how far each subscription's events are queued, by subscription id."""
+LOCKED: Final = "locked out"
+"""The log of attempts to tell of lock-outs, kept for as long as the change log; its key is the `webhook-id`."""
+TROUBLE: Final = "webhook trouble"
+"""The collection of since when deliveries fail, by subscription id, and of order keys of which an event was parked, as
+`subscription id/order key`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who is told what, and how."""
+
+    id: str
+    tenant: str
+    url: str
+    secrets: tuple[str, ...]
+    """`whsec_…`, the newest first; each signs until its time is over."""
+    wish: Wish
+    permissions: Permissions
+    registry: Registry
+    batch_size: int = 1
+    """Events in one request."""
+
+    @property
+    def queue(self) -> str:
+        """The queue of what it is told in order."""
+        return f"webhook {self.id}"
+
+    @property
+    def express_queue(self) -> str:
+        """The queue of lock-outs, which go ahead of everything."""
+        return f"lockout {self.id}"
+
+
+class Subscriptions(Protocol):
+    """Where subscriptions are managed."""
+
+    async def active(self) -> list[Subscription]:
+        """The subscriptions of all tenants that are to be served now."""
+        ...
+
+    async def disable(self, subscription: Subscription, reason: str) -> None:
+        """Ends deliveries to an endpoint that has been dead for long."""
+        ...

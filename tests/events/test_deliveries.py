@@ -1,0 +1,257 @@
+"""What becomes of deliveries that fail for long, of those that are many, and what tells a true one from a forged one."""
+
+import base64
+import hashlib
+import hmac
+import json
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from events.deliveries import worker
+from headcount.client import ForgedError, verify_webhook
+from headcount.events.delivery.retries import PAUSES, instant_in, pause_after
+from headcount.events.webhooks.subscription import TROUBLE
+from headcount.store.keeping import Put
+from processes import eventually
+from receiver import running_receiver
+from serving import running_server, tenant_of
+from torture.deployments import administer, new_tenant
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+@pytest.fixture(scope="module")
+def hooked(tmp_path_factory):
+    """A server that may call this machine."""
+    with running_server(tmp_path_factory.mktemp("hooked"), private_networks="127.0.0.0/8") as running:
+        yield running
+
+
+@pytest.fixture
+def receiver(tmp_path):
+    with running_receiver(tmp_path / "receiver") as running:
+        yield running
+
+
+@pytest.fixture
+def client(hooked):
+    made = hooked.new_tenant()
+    yield made
+    made.close()
+
+
+def subscribe(hooked, client, receiver, **settings):
+    """The id of a receiver's subscription."""
+    tenant = tenant_of(client)
+    made = hooked.administer(
+        lambda installation: installation.webhooks.create(tenant, "test", receiver.url, **settings)
+    )
+    return made["id"]
+
+
+def store_of(hooked, client, action):
+    """The result of an action on what a tenant keeps."""
+    return hooked.administer(lambda installation: action(installation.store.for_tenant(tenant_of(client))))
+
+
+def test_pauses_grow_to_a_day_and_are_jittered():
+    pauses = [pause_after(attempts) for attempts in range(1, len(PAUSES) + 1)]
+    assert all(0.8 * middle <= pause <= 1.2 * middle for pause, middle in zip(pauses, PAUSES, strict=True))
+    assert 0.8 * 86_400 < sum(PAUSES) < 1.2 * 86_400
+    assert len({pause_after(len(PAUSES)) for _ in range(20)}) > 1
+    assert pause_after(len(PAUSES) + 1) is None
+
+
+def test_what_follows_a_parked_event_tells_of_the_gap(hooked, client, receiver):
+    """The attempts of a day are made up: whoever takes a task and loses it has tried."""
+    subscription = subscribe(hooked, client, receiver, events=["user.*"])
+    receiver.answer(500)
+    ada = client.new_user(userName="ada")
+    queue = f"webhook {subscription}"
+    eventually(lambda: receiver.requests)
+
+    async def try_for_a_day(store):
+        for _ in PAUSES:
+            await store.take(queue, "somebody", now="9999", until=instant_in(-1))
+
+    store_of(hooked, client, try_for_a_day)
+    parked = eventually(lambda: hooked.administer(lambda installation: installation.webhooks.parked(subscription)))
+    assert [(task["type"], task["reason"]) for task in parked] == [("user.created", "500: ok")]
+    receiver.answer(200)
+    for title in ("a", "b"):
+        client.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "title", "value": title})
+    bob = client.new_user()
+    told = eventually(lambda: len(receiver.events) == 3 and receiver.events)
+    marks = [(event["data"]["resource"]["id"], event["data"].get("gapBefore", False)) for event in told]
+    assert [mark for person, mark in marks if person == ada["id"]] == [True, False], "until one has told of it"
+    assert (bob["id"], False) in marks
+    assert hooked.administer(lambda installation: installation.webhooks.redeliver(subscription)) == 1
+    again = eventually(lambda: len(receiver.events) == 4 and receiver.events[-1])
+    assert (again["type"], again["data"]["resource"]["version"]) == ("user.created", 1)
+
+
+def test_an_endpoint_that_is_dead_for_days_is_disabled(hooked, client, receiver):
+    subscription = subscribe(hooked, client, receiver)
+    receiver.answer(503)
+
+    async def since(store, days):
+        began = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        await store.put([Put(TROUBLE, subscription, began.encode())])
+
+    def shown():
+        return hooked.administer(lambda installation: installation.webhooks.get(subscription))
+
+    store_of(hooked, client, lambda store: since(store, 2.9))
+    client.new_user()
+    eventually(lambda: receiver.requests)
+    assert shown()["active"] is True
+    store_of(hooked, client, lambda store: since(store, 3.1))
+    client.new_user()
+    eventually(lambda: not shown()["active"])
+    assert shown()["disabledReason"].startswith("nothing could be delivered since")
+    eventually(lambda: "webhook_disabled" in hooked.log.read_text())
+
+
+def test_success_forgets_that_deliveries_failed(hooked, client, receiver):
+    subscription = subscribe(hooked, client, receiver)
+    store_of(hooked, client, lambda store: store.put([Put(TROUBLE, subscription, b"2026-01-01T00:00:00+00:00")]))
+    client.new_user()
+    eventually(lambda: receiver.events)
+
+    async def trouble(store):
+        return await store.entry(TROUBLE, subscription)
+
+    eventually(lambda: store_of(hooked, client, trouble) is None)
+
+
+def test_workers_share_the_work_and_deliver_nothing_twice(tmp_path, receiver):
+    database = f"sqlite:///{tmp_path / 'headcount.db'}"
+    new_tenant(database)
+    settings = {"HEADCOUNT_DATABASE": database, "HEADCOUNT_PRIVATE_NETWORKS": "127.0.0.0/8"}
+
+    async def write(installation):
+        made = await installation.webhooks.create("acme", "test", receiver.url)
+        store = installation.store.for_tenant("acme")
+        for number in range(200):
+            await store.mark("change.held", b'{"number":%d}' % number, at=instant_in(0), actor="a", request_id="r")
+        await installation.webhooks.test(made["id"])
+
+    administer(database, write)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(worker(tmp_path, settings))
+        eventually(lambda: len(receiver.requests) >= 201)
+    ids = [request["headers"]["webhook-id"] for request in receiver.requests]
+    assert len(ids) == len(set(ids)) == 201
+    numbers = [event["data"]["after"]["number"] for event in receiver.events if event["type"] == "change.held"]
+    assert numbers == list(range(200)), "marks of a tenant are in order among themselves"
+
+
+def test_a_dead_endpoint_costs_the_others_nothing_and_lock_outs_overtake(hooked, client, receiver, tmp_path):
+    with running_receiver(tmp_path / "dead") as dead:
+        dead.process.kill()
+        subscribe(hooked, client, dead)
+    subscribe(hooked, client, receiver, batchSize=50)
+    people = [client.new_user()["id"] for _ in range(20)]
+    eventually(lambda: len(receiver.events) == 20)
+    receiver.answer(503, only='"type":"user.updated"')
+    for person in people:
+        client.patch(f"/Users/{person}", {"op": "replace", "path": "title", "value": "x"})
+    for person in people[:3]:
+        client.patch(f"/Users/{person}", {"op": "replace", "path": "active", "value": False})
+    locked = eventually(lambda: (found := _locked(receiver)) and len(found) == 3 and found)
+    assert [event["data"]["resource"]["id"] for event in locked] == people[:3]
+    assert not [event for event in receiver.events if event["type"] == "user.deactivated"], "what is in order waits"
+    shown = hooked.administer(lambda installation: installation.lock_outs.show(tenant_of(client), people[0]))
+    assert sorted(bool(told["acknowledged"]) for told in shown["subscriptions"]) == [False, True]
+
+
+def _locked(receiver):
+    return [event for event in receiver.events if event["type"] == "user.lockedOut"]
+
+
+def test_a_filter_that_somebody_leaves_locks_nobody_out(hooked, client, receiver):
+    subscribe(hooked, client, receiver, filter='title eq "Boss"')
+    ada, eve = (client.new_user(title="Boss")["id"] for _ in range(2))
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "title", "value": "Worker"})
+    client.patch(f"/Users/{eve}", {"op": "replace", "path": "active", "value": False})
+    told = eventually(lambda: len(receiver.events) == 5 and receiver.events)
+    assert sorted((event["type"], event["data"]["resource"]["id"]) for event in told) == sorted(
+        [
+            ("user.created", ada),
+            ("user.created", eve),
+            ("user.deleted", ada),
+            ("user.deactivated", eve),
+            ("user.lockedOut", eve),
+        ]
+    )
+
+
+def test_a_proof_tells_when_a_consumer_first_came_so_far(hooked, client):
+    ada = client.new_user()["id"]
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "active", "value": False})
+    feed = client.at(f"/t/{tenant_of(client)}/events")
+
+    def acknowledged():
+        shown = hooked.administer(lambda installation: installation.lock_outs.show(tenant_of(client), ada))
+        return {told["consumer"]: told["acknowledged"] for told in shown["consumers"]}
+
+    feed.post("/ack", {"consumer": "slow", "position": feed.get("").ok()["events"][0]["data"]["position"]}).ok(204)
+    feed.post("/ack", {"consumer": "quick", "position": feed.get("").ok()["next"]}).ok(204)
+    first = acknowledged()
+    assert first["slow"] is None
+    assert first["quick"] is not None
+    client.new_user()
+    feed.post("/ack", {"consumer": "quick", "position": feed.get("").ok()["next"]}).ok(204)
+    assert acknowledged() == first
+    feed.post("/ack", {"consumer": "slow", "position": None}).ok(204)
+    assert acknowledged().keys() == {"quick"}
+
+
+def signed_by_hand(body, *, secret=SECRET, at=None, message="msg_1"):
+    """The headers of a request, made as Standard Webhooks describes them."""
+    moment = str(int((at or datetime.now(UTC)).timestamp()))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.new(key, f"{message}.{moment}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "Webhook-Id": message,
+        "Webhook-Timestamp": moment,
+        "Webhook-Signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+
+
+def test_the_verifier_knows_what_was_signed_by_hand():
+    body = json.dumps({"type": "user.created", "data": {"id": "acme.1"}}).encode()
+    headers = signed_by_hand(body)
+    assert verify_webhook(body, headers, SECRET)["data"] == {"id": "acme.1"}
+    assert verify_webhook(body, {name.lower(): value for name, value in headers.items()}, SECRET)["type"]
+    other = "whsec_" + base64.b64encode(b"x" * 32).decode()
+    both = {
+        **headers,
+        "Webhook-Signature": f"{signed_by_hand(body, secret=other)['Webhook-Signature']} "
+        + headers["Webhook-Signature"],
+    }
+    assert verify_webhook(body, both, SECRET), "while a secret is rotated there are two"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body, headers: (body + b" ", headers),
+        lambda body, headers: (body, {**headers, "Webhook-Id": "msg_2"}),
+        lambda body, headers: (body, {**headers, "Webhook-Timestamp": "1"}),
+        lambda body, headers: (body, {**headers, "Webhook-Signature": "v1,AAAA"}),
+        lambda body, headers: (body, {**headers, "Webhook-Signature": "nonsense"}),
+        lambda body, headers: (body, {}),
+        lambda body, _: (body, signed_by_hand(body, secret="whsec_" + base64.b64encode(b"x" * 32).decode())),
+        lambda body, _: (body, signed_by_hand(body, at=datetime.now(UTC) - timedelta(minutes=6))),
+        lambda _, headers: (b"\xff", headers),
+    ],
+)  # fmt: skip
+def test_the_verifier_refuses_everything_else(change):
+    body = b'{"type":"user.created"}'
+    changed, headers = change(body, signed_by_hand(body))
+    with pytest.raises(ForgedError):
+        verify_webhook(changed, headers, SECRET)
