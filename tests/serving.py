@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from headcount.assembly import Installation, open_installation
 from headcount.settings import PREFIX, Settings
+from headcount.store.interface import OPERATOR_TENANT
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -204,6 +205,16 @@ class Server:
 
         async def create(installation: Installation) -> str:
             token, _ = await installation.tokens.create(tenant_of(client), "test", **options)
+            return token
+
+        return str(self.administer(create))
+
+    def operator_token(self, **options: Any) -> str:
+        """A token of the operator's API."""
+        options = {"lifetime": timedelta(days=1), **options}
+
+        async def create(installation: Installation) -> str:
+            token, _ = await installation.tokens.create(OPERATOR_TENANT, "test", **options)
             return token
 
         return str(self.administer(create))

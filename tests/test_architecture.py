@@ -5,7 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -28,8 +28,10 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "console": _UP_TO_HTTP,
     "cli": (*_UP_TO_HTTP, "assembly"),
     "testing": ("scim", "store"),
+    "client": (),
     "settings": (),
     "sealing": (),
+    "outbound": (),
     "assembly": (*_UP_TO_HTTP, "console"),
     "embed": (*_UP_TO_HTTP, "console", "assembly"),
     "__main__": ("cli",),
@@ -37,11 +39,25 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
 }
 """Room → the rooms to its left. `provisioning` and `sso` do not know each other, nor do `console` and `cli`."""
 
-LEAVES = frozenset({"settings", "sealing", ""})
+LEAVES = frozenset({"settings", "sealing", "outbound", ""})
 """Any room may use them; the package itself has nothing but the version."""
 
-EXTRAS: Mapping[str, str] = {"store.postgresql": "postgresql", "testing": "test"}
-"""Package → the optional extra that it needs. `assembly` alone imports what needs one, when it is asked for."""
+EXTRAS: Mapping[str, str] = {
+    "store.postgresql": "postgresql",
+    "provisioning": "provisioning",
+    "client": "client",
+    "events.delivery": "webhooks",
+    "directory.oauth": "oauth",
+    "outbound": "oauth",
+    "testing": "test",
+}
+"""Package → the optional extra that it needs. `assembly` alone imports what needs one, when it is asked for.
+
+A leaf may also be imported by what needs an extra of its own that holds all that the leaf needs.
+"""
+
+NEEDS_NO_EXTRA = frozenset({"provisioning.errors"})
+"""Modules of these packages that need nothing more, so that anybody may import them."""
 
 SQL = re.compile(
     r"\s*(SELECT\s.+?\sFROM\s|SELECT 1|INSERT\s+(OR\s+\w+\s+)?INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|PRAGMA\s"
@@ -97,6 +113,8 @@ class Import:
     line: int
     is_late: bool
     """Within a function."""
+    is_typing: bool = False
+    """Only for whoever checks types: nothing is loaded."""
 
 
 @dataclass(frozen=True)
@@ -140,16 +158,17 @@ class House:
     def imports(self, module: Module) -> Iterator[Import]:
         """All imports, late and typing-only ones included, by the full name of the module that is imported."""
         late = {id(node) for function in module.functions() for node in ast.walk(function)}
+        typing = {id(inner) for node in ast.walk(module.tree) if _is_for_typing(node) for inner in ast.walk(node)}
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for name in self._named(node, module):
-                    yield Import(name, node.lineno, id(node) in late)
+                    yield Import(name, node.lineno, id(node) in late, id(node) in typing)
 
     def inner_imports(self, module: Module) -> Iterator[Import]:
         """Imports from within the house, by the name that the module has here."""
         for found in self.imports(module):
             if found.module.partition(".")[0] == "headcount":
-                yield Import(found.module.removeprefix("headcount").lstrip("."), found.line, found.is_late)
+                yield replace(found, module=found.module.removeprefix("headcount").lstrip("."))
 
     def _named(self, node: ast.Import | ast.ImportFrom, module: Module) -> Iterator[str]:
         if isinstance(node, ast.Import):
@@ -169,6 +188,10 @@ class House:
         """Of all modules, and of the folders that they are in."""
         parts = [name.split(".") for name in self.modules]
         return frozenset(".".join(some[: length + 1]) for some in parts for length in range(len(some)))
+
+
+def _is_for_typing(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _module(path: Path, folder: Path) -> Module:
@@ -241,16 +264,25 @@ def sql_stands_in_the_store_only(house: House) -> Iterator[str]:
 
 def extras_are_loaded_by_assembly_only(house: House) -> Iterator[str]:
     for module in house.modules.values():
-        extras = [extra for package, extra in EXTRAS.items() if module.is_in(package)]
+        packages = [name for name in EXTRAS if module.is_in(name) and module.name not in NEEDS_NO_EXTRA]
+        extras = [EXTRAS[name] for name in packages]
         allowed = ALWAYS_THERE.union(*(OF_EXTRA[extra] for extra in extras))
         for found in house.imports(module):
             if found.module.partition(".")[0] not in allowed:
                 yield f"{module.name}:{found.line} imports {found.module}, which may not be installed"
         for found in house.inner_imports(module):
+            if found.is_typing or found.module in NEEDS_NO_EXTRA:
+                continue
             for package in EXTRAS:
                 is_lazy = module.name == "assembly" and found.is_late
-                if f"{found.module}.".startswith(f"{package}.") and not module.is_in(package) and not is_lazy:
+                is_met = found.module in LEAVES and bool(extras) and _tops(house, found.module) <= allowed
+                if f"{found.module}.".startswith(f"{package}.") and not (package in packages or is_lazy or is_met):
                     yield f"{module.name}:{found.line} imports {found.module}, which needs an extra"
+
+
+def _tops(house: House, name: str) -> frozenset[str]:
+    """What a module imports from outside and within, by its first name."""
+    return frozenset(found.module.partition(".")[0] for found in house.imports(house.modules[name]))
 
 
 def only_a_store_knows_tenants_by_name(house: House) -> Iterator[str]:
@@ -295,7 +327,7 @@ def nothing_exists_twice_sync_and_async(house: House) -> Iterator[str]:
         for scope in (module.tree, *module.classes()):
             named = {node.name: node for node in scope.body if isinstance(node, _Function | ast.ClassDef)}
             for name, node in named.items():
-                if re.search(r"(^|_)a?sync(_|$)|(^|_)(Async|Sync)([A-Z]|$)", name):
+                if re.search(r"(^|_)a?sync(_|$)|(^|_)(Async|Sync(?!Job))([A-Z]|$)", name):  # a sync job is no twin
                     yield f"{module.name}:{node.lineno} {name}"
                 if isinstance(node, _Function) and isinstance(twin := named.get(f"a{name}"), _Function):
                     yield f"{module.name}:{twin.lineno} {name} and {twin.name}"
@@ -383,6 +415,18 @@ BREACHES: list[tuple[Law, dict[str, str], str]] = [
         {"cli/a.py": _LATE.format("store.postgresql.store"), "store/postgresql/store.py": ""},
         "cli.a:2",
     ),
+    (extras_are_loaded_by_assembly_only, {"http/a.py": "import headcount.outbound", "outbound.py": "import httpx2"}, "http.a:1"),
+    (
+        extras_are_loaded_by_assembly_only,
+        {"provisioning/a.py": "import headcount.outbound", "outbound.py": "import httpcore2"},
+        "provisioning.a:1",
+    ),
+    (
+        extras_are_loaded_by_assembly_only,
+        {"provisioning/errors.py": "from headcount.provisioning.jobs import x", "provisioning/jobs.py": ""},
+        "provisioning.errors:1",
+    ),
+    (extras_are_loaded_by_assembly_only, {"provisioning/errors.py": "import httpx2"}, "provisioning.errors:1"),
     (only_a_store_knows_tenants_by_name, {"directory/a.py": _METHOD.format("Tenants", "for_tenant", "tenant")}, "directory.a.Tenants"),
     (only_a_store_knows_tenants_by_name, {"store/a.py": _METHOD.format("MyTenantStore", "for_tenant", "tenant")}, "MyTenantStore"),
     (only_a_store_knows_tenants_by_name, {"store/a.py": _METHOD.format("MyTenantStore", "read", "id, *, tenant")}, "MyTenantStore.read"),
@@ -418,6 +462,18 @@ HARMLESS: list[tuple[Law, dict[str, str]]] = [
             "store/postgresql/store.py": "import asyncpg\nfrom headcount.store.postgresql import reads",
             "store/postgresql/reads.py": "",
             "testing/a.py": "import pytest, hypothesis",
+        },
+    ),
+    (
+        extras_are_loaded_by_assembly_only,
+        {"directory/oauth/a.py": "import headcount.outbound", "outbound.py": "import httpcore2, httpx2, asyncio"},
+    ),
+    (
+        extras_are_loaded_by_assembly_only,
+        {
+            "cli/a.py": f"from headcount.provisioning.errors import x\n{_TYPING.format('provisioning.jobs')}",
+            "provisioning/errors.py": "",
+            "provisioning/jobs.py": "import httpx2",
         },
     ),
     (only_a_store_knows_tenants_by_name, {"store/a.py": _METHOD.format("MyStore", "for_tenant", "tenant")}),

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -49,6 +50,10 @@ class Settings:
         default=False,
         help_text="true where a proxy in front is the only way in: clients are then where X-Forwarded-For says.",
     )
+    private_networks: str = _setting(
+        "", "Private address ranges, separated by commas, that issuers and webhooks may be in: 127.0.0.0/8,10.1.0.0/16."
+    )
+    access_token_lifetime: int = _setting(3_600, "Seconds that a token of the token endpoint is valid for.")
     log_format: str = _setting("text", "text or json.")
     log_level: str = _setting("info", "debug, info, warning or error.")
     workers: int = _setting(1, "Processes that serve.")
@@ -79,6 +84,8 @@ class Settings:
     )
     default_page_size: int = _setting(100, "Resources in a page without a count.")
     max_page_size: int = _setting(1_000, "Resources in a page at most.")
+    webhook_timeout: float = _setting(15.0, "Seconds that the endpoint of a webhook may take to answer.")
+    retention_days: int = _setting(30, "Days that the change log is kept; readers of events who come later start anew.")
     cursor_timeout: int = _setting(3_600, "Seconds that a cursor stays valid.")
     patched_members: int = _setting(200, "Members past which a PATCH of a group answers 204 instead of the group.")
 
@@ -134,6 +141,7 @@ class Settings:
 
     def _check(self) -> None:
         self._check_database()
+        self._check_networks()
         if not _is_public_url(self.public_url):
             raise SettingsError(
                 f"{PREFIX}PUBLIC_URL must be a URL such as https://scim.example.com, without user, query and fragment"
@@ -151,6 +159,14 @@ class Settings:
         for name in _BODIES:
             if getattr(self, name) > self.body_bytes_in_flight:
                 raise SettingsError(f"{PREFIX}{name.upper()} must not be greater than {PREFIX}BODY_BYTES_IN_FLIGHT")
+
+    def _check_networks(self) -> None:
+        try:
+            for part in self.private_networks.split(","):
+                if part.strip():
+                    ip_network(part.strip(), strict=False)
+        except ValueError as error:
+            raise SettingsError(f"{PREFIX}PRIVATE_NETWORKS must hold ranges such as 10.0.0.0/8: {error}") from None
 
     def _check_database(self) -> None:
         file = self.database.removeprefix(_SQLITE)

@@ -14,6 +14,8 @@ import pytest
 from headcount.assembly import open_installation, store_of
 from headcount.settings import Settings
 from headcount.store.copying import Tally
+from headcount.store.keeping import Line, Put, Task
+from headcount.store.postgresql.keeping import MARK
 from headcount.store.sqlite import database as sqlite_database
 from headcount.store.tables import TABLES
 from headcount.testing.postgresql import temporary_postgresql
@@ -22,6 +24,7 @@ from serving import Client
 
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 DEVICE = "urn:example:scim:schemas:Device"
+EARLY, LATE = "2026-01-05T08:30:00.000000Z", "2026-02-05T08:30:00.000000Z"
 ODD = "Zoë \u0131\u017f ﷺ 𝒳 \U0001f469\u200d\U0001f4bb \u202e \\u0041 ' \" % _ \\"
 NUMBERS = [0, 1, -1, 1.0, 2.5, -0.0, 1e16, 1e300, 2**53 + 1, 2**63 - 1]
 DOCUMENTS = [
@@ -70,7 +73,22 @@ async def fill(url):
                 kept = token
         await installation.schemas.add("acme", DOCUMENTS)
         await installation.tenants.delete("gone")
+        await keep(installation.store.for_tenant("acme"))
         return kept
+
+
+async def keep(tenant):
+    """Something of all that is kept beside resources."""
+    await tenant.put([Put("settings", ODD, b"\x00\xff"), Put("settings", "b", b"2")])
+    await tenant.put([Put("settings", "b", b"3")])
+    await tenant.append("log", [Line(EARLY, b"1", ODD), Line(EARLY, b"2"), Line(EARLY, b"3")])
+    await tenant.trim("log", keep=2)
+    await tenant.enqueue("queue", [Task(key, b"\x00", EARLY) for key in ("k", "k", "", "", "l")])
+    first, second, _ = (await tenant.take("queue", ODD, now=EARLY, until=LATE))[:3]
+    await tenant.park("queue", ODD, first.id, reason=ODD)
+    await tenant.put_off("queue", ODD, second.id, due=LATE, reason="")
+    await tenant.lease("lease", ODD, seconds=3600)
+    await tenant.mark("mark", b"\x00", at=EARLY, actor="cli", request_id="")
 
 
 def populate(client):
@@ -127,12 +145,18 @@ def test_a_copy_there_and_back_is_the_same_row_by_row(original, new_database, tm
         "indexed_value",
         "membership",
         "counter",
-        "change",
         "record",
+        "entry",
+        "line",
+        "task",
+        "lease",
     ):
         assert rows_of(back, table) == rows_of(origin, table)
-    but_compare = ", ".join(column for column in TABLES[1].columns if column != "compare")
+    columns = {table.name: list(table.columns) for table in TABLES}
+    but_compare = ", ".join(column for column in columns["resource"] if column != "compare")
     assert rows_of(back, "resource", but_compare) == rows_of(origin, "resource", but_compare)
+    but_position = ", ".join(column for column in columns["change"] if column != "position")
+    assert rows_of(back, "change", but_position) == rows_of(origin, "change", but_position)
 
 
 def test_compare_documents_hold_the_same_values_in_the_copy(original, tmp_path):
@@ -155,6 +179,49 @@ def test_the_change_log_counts_on_where_the_original_stood(original, new_databas
     for url in (new_database, back):
         answer(tmp_path, "tenant", "create", "new", "--database", url)
         assert asyncio.run(last_change(url)) == last + 1
+
+
+def test_positions_of_the_feed_are_the_same_in_the_copy_and_go_on_growing(original, new_database, tmp_path):
+    there = [row.position for row in asyncio.run(feed_of(original[0]))]
+    copied(original[0], new_database)
+    back = f"sqlite:///{tmp_path}/back.db"
+    asyncio.run(write_and_sequence(new_database, "in-between"))
+    copied(new_database, back)
+    asyncio.run(write_and_sequence(back, "at-last"))
+    rows = asyncio.run(feed_of(back))
+    assert [row.position for row in rows[:-2]] == there
+    assert [row.kind for row in rows[-2:]] == ["in-between", "at-last"]
+    assert there[-1] < rows[-2].position < rows[-1].position
+
+
+def test_rows_that_have_no_position_yet_are_copied_with_one_behind_all_others(new_database, tmp_path):
+    asyncio.run(store_of(Settings(database=new_database)).migrate())
+    asyncio.run(write_and_sequence(new_database, "first", before="late"))
+    back = f"sqlite:///{tmp_path}/back.db"
+    copied(new_database, back)
+    asyncio.run(write_and_sequence(back, "last"))
+    assert [row.kind for row in asyncio.run(feed_of(back))] == ["first", "late", "last"]
+
+
+async def write_and_sequence(url, kind, before=None):
+    """Adds a mark to the feed; with `before`, another one with a smaller sequence that commits later."""
+    async with open_installation(Settings(database=url)) as installation:
+        tenant = installation.store.for_tenant("acme")
+        if before:
+            late = await asyncpg.connect(url)
+            transaction = late.transaction()
+            await transaction.start()
+            await late.execute(MARK, "acme", before, EARLY, "", "", b"")
+        await tenant.mark(kind, b"", at=EARLY, actor="", request_id="")
+        await tenant.sequence_changes()
+        if before:
+            await transaction.commit()
+            await late.close()
+
+
+async def feed_of(url):
+    async with open_installation(Settings(database=url)) as installation:
+        return await installation.store.for_tenant("acme").changes_after(0)
 
 
 async def last_change(url):

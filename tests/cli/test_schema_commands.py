@@ -64,7 +64,7 @@ def test_documents_say_what_they_are_for(acme, content, arguments, expected):
         ("{", [], 2, "not valid JSON"),
         ("[" * 5000, [], 2, "nested"),
         ('{"id": "urn:a", "id": "urn:b", "name": "A", "attributes": []}', [], 2, "id"),
-        ("[]", [], 2, "there is no Schema or ResourceType document in it"),
+        ("[]", [], 2, "There is no Schema or ResourceType document in it"),
         ("[5]", [], 1, "A schema is a JSON object."),
         (DEVICE_TYPE, [], 1, DEVICE_URN),
         (BADGE | {"id": "urn:ietf:params:scim:schemas:core:2.0:User"}, [], 1, "core:2.0:User"),
@@ -108,7 +108,8 @@ def test_a_schema_is_live_at_once_and_cannot_be_removed_while_resources_use_it(t
         assert ada[BADGE_URN] == {"number": "7"}
 
         used = refusal(run(tmp_path, "schema", "remove", BADGE_URN, "--tenant", "acme"))
-        assert used == (1, f"error: 1 resources of type User use {BADGE_URN}.")
+        in_the_way = f"1 resources of type User use {BADGE_URN} (such as {ada['id']})"
+        assert used == (1, f"error: The schemas cannot change so: {in_the_way}.")
 
         assert client.delete(f"/Users/{ada['id']}").status_code == 204
         assert answer(tmp_path, "schema", "remove", BADGE_URN, "--tenant", "acme") == {"removed": BADGE_URN}

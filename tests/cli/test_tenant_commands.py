@@ -23,7 +23,7 @@ def test_a_tenant_is_created_shown_changed_listed_and_deleted(tmp_path):
     assert answer(tmp_path, "tenant", "list") == [changed]
 
     table = [line.split() for line in run(tmp_path, "tenant", "list").stdout.splitlines()]
-    assert table[1] == ["acme", "Acme", "[Köln]", "strict", "hash", "yes"]
+    assert table[1] == ["acme", "Acme", "[Köln]", "strict", "hash", "yes", "active"]
     shown = run(tmp_path, "tenant", "show", "acme").stdout.splitlines()
     assert [line.split(maxsplit=1) for line in shown[:3]] == [
         ["Name", "acme"],

@@ -15,12 +15,20 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import typer
 
 from docs.pages import REFERENCE
+from docs.sync_job_file import job_file_tables
+from docs.target_packs import pack_tables
 from headcount.cli import app
+from headcount.directory.operator_schemas import OPERATOR_REGISTRY
+from headcount.http.manage import Route
+from headcount.http.manage_record import RECORD_ROUTES
+from headcount.http.manage_reviews import REVIEW_ROUTES
+from headcount.http.manage_schemas import SCHEMA_ROUTES
 from headcount.scim import definitions
 from headcount.scim.schemas import Attribute, Schema
 from headcount.settings import PREFIX, Settings
 
 UNITS = {"Seconds": "seconds", "Bytes": "bytes"}
+MANAGED_ROUTES = (*SCHEMA_ROUTES, *RECORD_ROUTES, *REVIEW_ROUTES)
 SCHEMAS = (definitions.USER, definitions.ENTERPRISE_USER, definitions.GROUP)
 
 
@@ -44,9 +52,29 @@ def setting_table() -> str:
     return "\n".join(["| variable | default | unit | what it is |", "|---|---|---|---|", *rows])
 
 
+def operator_tables() -> str:
+    """A table for each schema of the operator's resource types."""
+    return "\n\n".join(_schema_section(kind.schema) for kind in OPERATOR_REGISTRY.resource_types)
+
+
 def schema_tables() -> str:
     """A table for each schema of a resource type that is built in."""
     return "\n\n".join(map(_schema_section, SCHEMAS))
+
+
+def route_table() -> str:
+    """A row for each route below `/manage`."""
+    rows = [
+        f"| {route.method} | `/manage{route.path}` | {route.kind.name} {route.operation} | {_route_text(route)} |"
+        for route in MANAGED_ROUTES
+    ]
+    return "\n".join(["| method | path | scope | what it does |", "|---|---|---|---|", *rows])
+
+
+def _route_text(route: Route) -> str:
+    parameters = [f"`{name}`: {text}" for name, text in route.query.items()]
+    body = [f"Body: {route.body}"] if route.body else []
+    return " ".join([route.summary, *body, *parameters])
 
 
 def _walk(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -130,6 +158,10 @@ PARTS = {
     "commands.md": command_tables,
     "settings.md": setting_table,
     "schemas.md": schema_tables,
+    "operator-api.md": operator_tables,
+    "target-packs.md": pack_tables,
+    "sync-job-file.md": job_file_tables,
+    "management-api.md": route_table,
 }
 """By page of the reference: what makes its generated part."""
 

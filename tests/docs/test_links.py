@@ -6,7 +6,12 @@ import pytest
 
 from docs.pages import DOCS, REFERENCE, ROOT, anchors, link_targets, pages
 
-PUBLIC_HOSTS = {"www.rfc-editor.org", "semver.org", "diataxis.fr"}
+PUBLIC_HOSTS = {
+    "canaille.readthedocs.io",
+    *("www.rfc-editor.org", "semver.org", "diataxis.fr"),
+    *("sts.windows.net", "token.actions.githubusercontent.com"),
+    *("docs.aws.amazon.com", "docs.cloud.google.com", "docs.github.com", "docs.slack.dev"),
+}
 EXAMPLE_HOST = re.compile(r"(127\.0\.0\.1|localhost|([\w-]+\.)*example(\.com|\.org|\.net)?)(:\d+)?")
 
 

@@ -8,6 +8,7 @@ LEFT_OUT = {
     ".git",
     ".venv",
     ".torture",
+    ".outside",
     "__pycache__",
     ".hypothesis",
     ".pytest_cache",
@@ -17,8 +18,9 @@ LEFT_OUT = {
     "build",
 }
 MACHINE_PATH = re.compile(r"(?<![\w.:}/])/(?:home|root|work|mnt|Volumes)/\w")
+# ranges and addresses are examples of what is private; with a port, it is somebody's server
 PRIVATE_HOST = re.compile(
-    r"\b(?:10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2})\b"
+    r"\b(?:10(?:\.\d{1,3}){3}|192\.168(?:\.\d{1,3}){2}|172\.(?:1[6-9]|2\d|3[01])(?:\.\d{1,3}){2}):\d{2,5}\b"
     r"|https?://[\w.-]+\.(?:internal|corp|lan|intranet|local)\b"
 )
 

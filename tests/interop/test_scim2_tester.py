@@ -14,6 +14,10 @@ def is_filled_in(result):
     """Whether a value differs from what was sent by nothing but a read-only name that the server filled in.
 
     The judge compares both as they are. That a client cannot set such a name, and may see it, is RFC 7643 §7.
+
+    No truthful schema satisfies it: the names are declared `readOnly` already, so that it sends none, and it expects
+    none back. Declared `readWrite` they would have to be what the client sent, but they are the name of another
+    resource; with `returned` `request` they would be kept from all who show them (RFC 7643 §8.7.1 has `default`).
     """
     data = result.data if isinstance(result.data, dict) else {}
     return "modify_actual" in data and bare(data["expected"]) == bare(data["modify_actual"])

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
 
+import orjson
 import typer
 
 from headcount.assembly import Installation
@@ -13,10 +14,12 @@ from headcount.cli.import_files import Keeper, Position, Rejects, batches_of, id
 from headcount.cli.output import AsJson, Database, UsageError, show
 from headcount.cli.progress import Report, progress
 from headcount.cli.running import with_installation
+from headcount.directory.identifiers import now
 from headcount.directory.import_batches import Item
 from headcount.directory.importing import Importer
 from headcount.directory.passwords import Passwords
 from headcount.directory.resources import Request, Resources
+from headcount.events.types import SNAPSHOT_NEEDED
 from headcount.http.json_body import decode_json
 from headcount.scim.errors import NotFoundError
 
@@ -80,7 +83,11 @@ async def _import(
         report(position.byte, "")
         batches = importer.run(batches_of(source, position, tenant.limits.group_body_bytes))
         await _settle(batches, position, rejects, report, Keeper(store, identity))
-    if position.created - created_before > _MANY:
+    created = position.created - created_before
+    if created:
+        value = orjson.dumps({"created": created})
+        await store.mark(SNAPSHOT_NEEDED, value, at=now(), actor="cli", request_id="import")
+    if created > _MANY:
         await installation.store.analyze()
     return position
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headcount.http.server import ServerError
+from headcount.provisioning.errors import JobError
 from headcount.scim.errors import ScimError
 from headcount.settings import SettingsError
 from headcount.store.interface import StoreError
@@ -50,7 +51,7 @@ def reporting_errors() -> Iterator[None]:
         _report(error.format_message(), error.exit_code)
     except UsageError as error:
         _report(str(error), 2)
-    except (ScimError, StoreError, SettingsError, ServerError) as error:
+    except (ScimError, StoreError, SettingsError, ServerError, JobError) as error:
         _report(str(error), 1)
 
 

@@ -1,8 +1,10 @@
 """Bulk requests carried out, operation by operation (RFC 7644 §3.7): not a transaction, nothing is skipped silently."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from headcount.directory.permissions import permitted
 from headcount.directory.representation import Representation
 from headcount.directory.resources import Request, Resources
 from headcount.scim import urns
@@ -20,9 +22,21 @@ from headcount.scim.errors import ConflictError, InvalidPathError, MethodNotAllo
 from headcount.scim.messages import error_message
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
+from headcount.scim.scopes import Operation
 from headcount.scim.versions import entity_tag
 
 _STATUS: Final = {"POST": "201", "PUT": "200", "PATCH": "200", "DELETE": "204"}
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOperation:
+    """An operation of a bulk request that failed, for the record."""
+
+    method: str
+    path: str
+    """With references resolved, as far as they could be."""
+    status: int
+    reason: str
 
 
 class Bulk:
@@ -32,8 +46,8 @@ class Bulk:
         self._resources = resources
         self._tenant = resources.tenant
 
-    async def run(self, body: Json, request: Request) -> dict[str, Json]:
-        """The BulkResponse; failed operations are part of it (RFC 7644 §3.7.3)."""
+    async def run(self, body: Json, request: Request) -> tuple[dict[str, Json], Sequence[RefusedOperation]]:
+        """The BulkResponse, of which failed operations are part (RFC 7644 §3.7.3), and those operations."""
         bulk = read_bulk(body, self._tenant.profile, limit=self._tenant.limits.bulk_operations)
         running = _Running(bulk, self._resources, request)
         for step in order(bulk):
@@ -41,7 +55,7 @@ class Bulk:
                 break
             await running.carry_out(step)
         outcomes = [running.outcomes[index] for index in sorted(running.outcomes)]
-        return {"schemas": [urns.BULK_RESPONSE], "Operations": outcomes}
+        return {"schemas": [urns.BULK_RESPONSE], "Operations": outcomes}, running.refused
 
 
 class _Running:
@@ -54,6 +68,7 @@ class _Running:
         self.ids: dict[str, str] = {}
         self.outcomes: dict[int, dict[str, Json]] = {}
         self.errors = 0
+        self.refused: list[RefusedOperation] = []
 
     async def carry_out(self, step: Step) -> None:
         """One step; its outcome stands at the operation's place in the request."""
@@ -68,6 +83,8 @@ class _Running:
                 await self.perform(operation, withhold=bool(step.withheld))
         except ScimError as error:
             self.errors += 1
+            path = resolve(operation.path, self.ids)
+            self.refused.append(RefusedOperation(operation.method, path, error.status, error.detail))
             self.outcomes[operation.index] = _failure(operation, error, self.location(operation))
 
     async def perform(self, operation: BulkOperation, *, withhold: bool) -> None:
@@ -75,8 +92,10 @@ class _Running:
         resource_type, resource_id = self.target(operation)
         data = resolve(operation.data, self.ids)
         if withhold:
+            for right in (Operation.UPDATE, Operation.DELETE):  # to complete it, or to take it back
+                permitted(self.request.permissions, resource_type, right)
             data = without_references(data)
-        request = replace(self.request, if_match=operation.version)
+        request = replace(self.request, if_match=operation.version, is_bulk=True)
         resources = self.resources
         if operation.method == "DELETE":
             await resources.delete(resource_type, resource_id, request)
@@ -103,7 +122,7 @@ class _Running:
         try:
             self.record(operation, await self.resources.replace(resource_type, resource_id, data, self.request))
         except ScimError as error:
-            await self.resources.delete(resource_type, resource_id, self.request)
+            await self.resources.delete(resource_type, resource_id, replace(self.request, is_guarded=False))
             del self.ids[operation.bulk_id]
             raise ConflictError(f"The circular reference cannot be resolved: {error.detail}") from error
 

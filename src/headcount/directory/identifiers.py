@@ -1,6 +1,7 @@
 """Ids and times."""
 
 import os
+import socket
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,6 +20,17 @@ def now() -> str:
     """The current instant as UTC text of fixed width, `2026-01-31T08:30:00.000000Z`."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     return f"{_second(seconds)}.{nanoseconds // 1000:06d}Z"
+
+
+def instant_of(seconds: float) -> str:
+    """An instant, given as seconds since the epoch, in the same form."""
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1_000_000):06d}Z"
+
+
+def holder() -> str:
+    """What a process calls itself where it takes leases."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @lru_cache(maxsize=2)

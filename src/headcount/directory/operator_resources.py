@@ -4,7 +4,7 @@ The API below `/scim/v2` and the command line come through here, so that neither
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -13,54 +13,74 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from headcount.directory.managed import MANAGED_REGISTRY
 from headcount.directory.operator import find_all, find_one
-from headcount.directory.operator_schemas import ACCESS_TOKEN, CONNECTION, OPERATOR_REGISTRY, TENANT
+from headcount.directory.operator_schemas import ACCESS_TOKEN, CONNECTION, OPERATOR_REGISTRY, TENANT, WEBHOOK
 from headcount.directory.passwords import Passwords
+from headcount.directory.permissions import permitted
 from headcount.directory.representation import Representation
-from headcount.directory.resources import Request, Resources
+from headcount.directory.resources import NOTHING, Request, Resources
 from headcount.directory.tenant import Tenant
+from headcount.directory.trust import Verifier, check_trust
 from headcount.scim.errors import ConflictError, ForbiddenError, InvalidValueError, NotFoundError, UniquenessError
 from headcount.scim.folding import instant
 from headcount.scim.profiles import STRICT
 from headcount.scim.registry import Registry, ResourceType
-from headcount.scim.schemas import Json
-from headcount.scim.scopes import check_scopes, scopes_of
+from headcount.scim.schemas import Attribute, Json
+from headcount.scim.scopes import ANY_TYPE, UNRESTRICTED, Operation, check_scopes, scopes_of
+from headcount.scim.values import canonical_value
 from headcount.sealing import digest_of, new_token
-from headcount.store.interface import DEFAULT_CONNECTION, OPERATOR_TENANT, Store
+from headcount.store.administration import DatabaseStore
+from headcount.store.interface import DEFAULT_CONNECTION, OPERATOR_TENANT
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """Names of tenants and connections: a part of URLs."""
 LIFETIME: Final = timedelta(days=365)
 LONGEST_LIFETIME: Final = timedelta(days=2 * 365)
+MOST_IN_A_BATCH: Final = 100
+_EXPIRES: Final = ACCESS_TOKEN.schema.by_name["expires"]
+_MONTH: Final = 31 * 86_400
 _WORDS: Final = "use 1 to 63 lower-case letters, digits and hyphens, not a hyphen first"
 
 RegistryOf = Callable[[str], Awaitable[Registry]]
 """The registry of a tenant, by name."""
+WebhookMade = Callable[[str, str], Awaitable[str]]
+"""The secret of a new subscription, by its id and tenant."""
 
 
 class OperatorResources(Resources):
     """Tenants, connections and access tokens."""
 
-    def __init__(self, store: Store, public_url: str) -> None:
+    def __init__(self, store: DatabaseStore, public_url: str) -> None:
         tenant = Tenant(OPERATOR_TENANT, f"{public_url}/scim/v2", OPERATOR_REGISTRY, STRICT, refuse_unknown=True)
         super().__init__(tenant, store.for_tenant(OPERATOR_TENANT), Passwords())
         self._installation = store
         self.registry_of: RegistryOf | None = None
         """What scopes are checked against; set by what loads tenants."""
+        self.verifier_of: Callable[[], Verifier | None] = lambda: None
+        """What keys and issuers are checked with; None where the extra for signed tokens is not installed."""
+        self.webhook_made: WebhookMade | None = None
+        """What gives a new subscription its secret; set by what serves subscriptions."""
 
-    async def create(self, resource_type: ResourceType, body: Json, request: Request) -> Representation:
+    async def create(
+        self, resource_type: ResourceType, body: Json, request: Request, given: Mapping[str, Json] = NOTHING
+    ) -> Representation:
         """Adds a resource; the answer for an access token holds the token itself, this once."""
-        if not isinstance(body, Mapping):
-            return await super().create(resource_type, body, request)
+        permitted(request.permissions, resource_type, Operation.CREATE)
+        sent = {name.lower(): value for name, value in body.items()} if isinstance(body, Mapping) else {}
         if resource_type is TENANT:
-            return await self._create_tenant(body, request)
+            return await self._create_tenant(body, request, sent.get("name"))
         if resource_type is CONNECTION:
-            return await self._create_connection(body, request)
+            return await self._create_connection(body, request, f"{sent.get('tenant')}/{sent.get('name')}")
+        if resource_type is WEBHOOK:
+            return await self._create_webhook(body, request)
+        if request.is_bulk:
+            raise ForbiddenError("A token shows in the answer to a POST of its own only, and never in a bulk answer.")
         token = new_token()
-        body = {**body, "digest": digest_of(token), "active": body.get("active", True)}
-        if not body.get("expires") and body.get("neverExpires") is not True:
-            body["expires"] = (datetime.now(UTC) + LIFETIME).isoformat()
-        done = await super().create(resource_type, body, request)
+        given = {**given, "digest": digest_of(token), "active": True}
+        if not sent.get("expires") and sent.get("neverexpires") is not True:
+            given["expires"] = canonical_value(_EXPIRES, (datetime.now(UTC) + LIFETIME).isoformat(), STRICT)
+        done = await super().create(resource_type, body, request, given)
         return replace(done, body=b'{"token":' + orjson.dumps(token) + b"," + done.body[1:])
 
     async def prepare(
@@ -73,11 +93,13 @@ class OperatorResources(Resources):
         """Raises InvalidValueError or NotFoundError for what does not fit together."""
         if request.permissions.is_restricted and resource.get("tenant") == OPERATOR_TENANT:
             raise ForbiddenError("A token with scopes cannot give access to the operator's API.")
+        _check_choices(resource_type.schema.attributes, resource)
         await _RULES[resource_type.name](self, resource, current)
 
     async def delete(self, resource_type: ResourceType, resource_id: str, request: Request) -> None:
         """Removes a resource with what depends on it; a tenant only once it is suspended."""
-        row = await self.stored(resource_type, resource_id, groups=False)
+        permission = permitted(request.permissions, resource_type, Operation.DELETE)
+        row = await self.checked(resource_type, resource_id, request, permission, groups=False)
         document = orjson.loads(row.document)
         if resource_type is TENANT:
             if document.get("state") != "suspended":
@@ -88,7 +110,7 @@ class OperatorResources(Resources):
         if resource_type is CONNECTION:
             async for token in find_all(self, ACCESS_TOKEN, ("tenant", document["tenant"])):
                 if token.get("connection") == document["name"]:
-                    await super().delete(ACCESS_TOKEN, token["id"], request)
+                    await super().delete(ACCESS_TOKEN, token["id"], _following(request))
 
     async def remove_tenant(self, name: str, resource_id: str, request: Request) -> None:
         """Removes a tenant with its tokens, its connections and everything in it."""
@@ -106,21 +128,29 @@ class OperatorResources(Resources):
         if name != DEFAULT_CONNECTION and await find_one(self, CONNECTION, "qualifiedName", f"{tenant}/{name}") is None:
             raise NotFoundError(f"The tenant '{tenant}' has no connection '{name}'.")
 
-    async def _create_tenant(self, body: Mapping[str, Json], request: Request) -> Representation:
-        name = body.get("name")
+    async def _create_tenant(self, body: Json, request: Request, name: Json) -> Representation:
         if isinstance(name, str) and NAME.fullmatch(name):
             await self._sweep(name, request)
+        given = {"profile": "tolerant", "passwords": "discard", "state": "active"}
         try:
-            return await super().create(TENANT, {"profile": "tolerant", "passwords": "discard", **body}, request)
+            return await super().create(TENANT, body, request, given)
         except UniquenessError:
             raise UniquenessError(f"The tenant '{name}' exists already.") from None
 
-    async def _create_connection(self, body: Mapping[str, Json], request: Request) -> Representation:
-        name = f"{body.get('tenant')}/{body.get('name')}"
+    async def _create_connection(self, body: Json, request: Request, name: str) -> Representation:
         try:
-            return await super().create(CONNECTION, {**body, "qualifiedName": name}, request)
+            return await super().create(CONNECTION, body, request, {"qualifiedName": name, "active": True})
         except UniquenessError:
             raise UniquenessError(f"The connection '{name}' exists already.") from None
+
+    async def _create_webhook(self, body: Json, request: Request) -> Representation:
+        if request.is_bulk:
+            raise ForbiddenError("A secret shows in the answer to a POST of its own only, and never in a bulk answer.")
+        done = await super().create(WEBHOOK, body, request, {"active": True})
+        if self.webhook_made is None:
+            return done
+        secret = await self.webhook_made(done.id, orjson.loads(done.body)["tenant"])
+        return replace(done, body=b'{"secret":' + orjson.dumps(secret) + b"," + done.body[1:])
 
     async def _sweep(self, name: str, request: Request) -> None:
         """Removes what a deletion that was cut short left of a namesake, so that nobody inherits it."""
@@ -129,9 +159,9 @@ class OperatorResources(Resources):
             await self._installation.for_tenant(name).clear()
 
     async def _remove_credentials(self, tenant: str, request: Request) -> None:
-        for resource_type in (ACCESS_TOKEN, CONNECTION):
+        for resource_type in (ACCESS_TOKEN, CONNECTION, WEBHOOK):
             async for found in find_all(self, resource_type, ("tenant", tenant)):
-                await super().delete(resource_type, found["id"], request)
+                await super().delete(resource_type, found["id"], _following(request))
 
     async def _check_tenant_resource(self, resource: dict[str, Json], _current: Mapping[str, Json] | None) -> None:
         _check_name(resource["name"], "tenant")
@@ -139,21 +169,32 @@ class OperatorResources(Resources):
         if url is not None and not _is_base(url):
             raise InvalidValueError(f"'{url}' is no public URL: give it as https://scim.example.com")
         _check_numbers(resource.get("limits", {}))
+        for rule in resource.get("guard", ()):
+            _check_rule(rule)
 
-    async def _check_connection_resource(self, resource: dict[str, Json], _current: Mapping[str, Json] | None) -> None:
+    async def _check_connection_resource(self, resource: dict[str, Json], current: Mapping[str, Json] | None) -> None:
         _check_name(resource["name"], "connection")
         await self.check_tenant(resource["tenant"])
         if resource["tenant"] == OPERATOR_TENANT:
             raise InvalidValueError("The operator's tenant has no connections.")
+        check_trust(resource, self.verifier_of(), current)
         await self._check_access(resource)
 
     async def _check_access_token(self, resource: dict[str, Json], current: Mapping[str, Json] | None) -> None:
-        await self._check_access(resource)
-        if current is not None:
-            return
         await self.check_tenant(resource["tenant"])
         await self.check_connection(resource["tenant"], resource.get("connection", DEFAULT_CONNECTION))
-        _check_lifetime(resource)
+        await self._check_access(resource)
+        _check_lifetime(resource, current or {})
+
+    async def _check_webhook(self, resource: dict[str, Json], _current: Mapping[str, Json] | None) -> None:
+        await self.check_tenant(resource["tenant"])
+        if not _is_endpoint(resource["url"]):
+            raise InvalidValueError(f"'{resource['url']}' is no endpoint: give it as https://app.example.com/hooks")
+        if not 1 <= resource.get("batchSize", 1) <= MOST_IN_A_BATCH:
+            raise InvalidValueError(f"'batchSize' is a number from 1 to {MOST_IN_A_BATCH}.")
+        if resource.get("filter") and resource.get("scopes"):
+            raise InvalidValueError("'filter' and 'scopes' exclude each other; a scope has a filter of its own.")
+        await self._check_access({**resource, "scopes": webhook_scopes(resource)})
 
     async def _check_access(self, resource: Mapping[str, Json]) -> None:
         _check_numbers(resource)
@@ -163,7 +204,7 @@ class OperatorResources(Resources):
         if not scopes:
             return
         if resource["tenant"] == OPERATOR_TENANT:
-            check_scopes(scopes, OPERATOR_REGISTRY)
+            check_scopes(scopes, MANAGED_REGISTRY)
         elif self.registry_of is not None:
             check_scopes(scopes, await self.registry_of(resource["tenant"]))
 
@@ -174,7 +215,20 @@ _RULES: Final[Mapping[str, _Rule]] = {
     TENANT.name: OperatorResources._check_tenant_resource,  # noqa: SLF001  the rules of this class, by resource type
     CONNECTION.name: OperatorResources._check_connection_resource,  # noqa: SLF001
     ACCESS_TOKEN.name: OperatorResources._check_access_token,  # noqa: SLF001
+    WEBHOOK.name: OperatorResources._check_webhook,  # noqa: SLF001
 }
+
+
+def webhook_scopes(subscription: Mapping[str, Json]) -> list[Json]:
+    """The scopes of a subscription: those it has, or what its filter comes to."""
+    if subscription.get("filter"):
+        return [{"type": "User", "filter": subscription["filter"]}, {"type": ANY_TYPE}]
+    return list(subscription.get("scopes", ()))
+
+
+def _following(request: Request) -> Request:
+    """What follows from a request that was allowed needs no further right."""
+    return replace(request, permissions=UNRESTRICTED, if_match=None)
 
 
 def _check_name(name: str, what: str) -> None:
@@ -195,15 +249,39 @@ def _check_numbers(values: Mapping[str, Json]) -> None:
             raise InvalidValueError(f"'{name}' must not be negative.")
 
 
-def _check_lifetime(resource: Mapping[str, Json]) -> None:
+def _check_rule(rule: Mapping[str, Json]) -> None:
+    if rule.get("number") is None and rule.get("share") is None:
+        raise InvalidValueError("guard: a rule needs a 'number', a 'share', or both.")
+    if rule.get("number", 0) < 0 or not 0 <= rule.get("share", 0) <= 1 or not 1 <= rule.get("window", 1) <= _MONTH:
+        raise InvalidValueError("guard: 'number' is not negative, 'share' from 0 to 1, 'window' up to 31 days.")
+
+
+def _check_choices(attributes: Iterable[Attribute], values: Mapping[str, Json]) -> None:
+    """What the schema suggests is all that there is."""
+    for attribute in attributes:
+        value = values.get(attribute.name, ())
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if attribute.canonical_values and item not in attribute.canonical_values:
+                choices = ", ".join(attribute.canonical_values)
+                raise InvalidValueError(f"'{attribute.name}' is one of {choices}, not '{item}'.")
+            if attribute.is_complex:
+                _check_choices(attribute.sub_attributes, item)
+
+
+def _check_lifetime(resource: Mapping[str, Json], current: Mapping[str, Json]) -> None:
     expires = resource.get("expires")
-    if expires is None:
-        return
-    if resource.get("neverExpires") is True:
+    if expires is not None and resource.get("neverExpires") is True:
         raise InvalidValueError("'expires' and 'neverExpires' exclude each other.")
+    if expires is None or expires == current.get("expires"):
+        return
     lifetime = datetime.fromisoformat(instant(expires)) - datetime.now(UTC)
     if not timedelta() < lifetime <= LONGEST_LIFETIME + timedelta(minutes=1):
         raise InvalidValueError("A token lives for more than nothing, and for two years (730 days) at most.")
+
+
+def _is_endpoint(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and not parts.fragment
 
 
 def _is_base(url: str) -> bool:

@@ -6,9 +6,26 @@ no second protocol.
 
 from typing import Final
 
-from headcount.scim.registry import Registry, ResourceType, build_registry
+from headcount.directory.guard.rules import Reaction, Removal
+from headcount.scim.registry import Registry, ResourceType, ValueIndex, build_registry
 from headcount.scim.schemas import Attribute, Mutability, Returned, Schema, Type, Uniqueness
 from headcount.scim.scopes import Operation
+
+ALGORITHMS: Final = (
+    "RS256",
+    "PS256",
+    "ES256",
+    "EdDSA",
+    "Ed25519",
+    "RS384",
+    "RS512",
+    "PS384",
+    "PS512",
+    "ES384",
+    "ES512",
+)
+"""Signatures by public keys only (RFC 7518 §3.1, RFC 8037, RFC 9864); the first five are usual."""
+USUAL_ALGORITHMS: Final = frozenset(ALGORITHMS[:5])
 
 _READ_ONLY: Final = Mutability.READ_ONLY
 _IMMUTABLE: Final = Mutability.IMMUTABLE
@@ -42,7 +59,54 @@ _PROFILE: Final = Attribute(
     "profile",
     description="Which departures from the RFCs are forgiven.",
     case_exact=True,
-    canonical_values=("tolerant", "strict"),
+    canonical_values=("strict", "tolerant"),
+)
+_JWKS: Final = Attribute(
+    "jwks", description="The public keys themselves, as the JSON text of a key set (RFC 7517).", case_exact=True
+)
+_JWKS_URI: Final = Attribute("jwksUri", description="The URL that the public keys are read from.", case_exact=True)
+_ALGORITHMS: Final = Attribute(
+    "algorithms",
+    description="How tokens may be signed; absent for RS256, PS256, ES256 and EdDSA.",
+    multi_valued=True,
+    case_exact=True,
+    canonical_values=ALGORITHMS,
+)
+_ISSUER: Final = Attribute(
+    "issuer",
+    Type.COMPLEX,
+    "An issuer outside, whose access tokens let clients in without a secret.",
+    sub_attributes=(
+        Attribute(
+            "issuer", description="What its tokens have as 'iss', to the letter.", required=True, case_exact=True
+        ),
+        Attribute(
+            "jwksUri",
+            description="The URL that its public keys are read from; without it, what its metadata says.",
+            case_exact=True,
+        ),
+        _JWKS,
+        _ALGORITHMS,
+        Attribute(
+            "audiences",
+            description="What 'aud' names: one of these.",
+            required=True,
+            multi_valued=True,
+            case_exact=True,
+        ),
+        Attribute(
+            "subjects",
+            description="Whom 'sub' names: one of these. Absent for anyone.",
+            multi_valued=True,
+            case_exact=True,
+        ),
+        Attribute(
+            "claims",
+            description="What else tokens have to say, as 'name=value'; of several for one name, one.",
+            multi_valued=True,
+            case_exact=True,
+        ),
+    ),
 )
 _TENANT_NAME: Final = Attribute(
     "tenant", description="The name of the tenant.", required=True, case_exact=True, mutability=_IMMUTABLE
@@ -76,6 +140,48 @@ TENANT_SCHEMA: Final = Schema(
             case_exact=True,
             canonical_values=("discard", "hash"),
         ),
+        Attribute(
+            "requestLog",
+            description="What is kept of the last requests; metadata unless set.",
+            case_exact=True,
+            canonical_values=("off", "metadata", "bodies"),
+        ),
+        Attribute(
+            "guard",
+            Type.COMPLEX,
+            "What is done when very much is removed at once; nothing without it.",
+            multi_valued=True,
+            sub_attributes=(
+                Attribute(
+                    "kind",
+                    description="What is counted.",
+                    required=True,
+                    case_exact=True,
+                    canonical_values=tuple(Removal),
+                ),
+                Attribute("number", Type.INTEGER, "How many are not too much."),
+                Attribute("share", Type.DECIMAL, "Which part of all, as in 0.05, is not too much."),
+                Attribute("window", Type.INTEGER, "Within how many seconds; a day unless set."),
+                Attribute(
+                    "reaction",
+                    description="What is done; warn unless set.",
+                    case_exact=True,
+                    canonical_values=tuple(Reaction),
+                ),
+            ),
+        ),
+        Attribute(
+            "adoption",
+            description="What happens when a connection creates somebody who exists; refused unless set.",
+            case_exact=True,
+            canonical_values=("refuse", "sameExternalId"),
+        ),
+        Attribute(
+            "rehire",
+            description="Whether who was deleted comes back under the same id; as somebody new unless set.",
+            case_exact=True,
+            canonical_values=("new", "sameId"),
+        ),
         Attribute("refuseUnknown", Type.BOOLEAN, "Whether attributes that no schema has are refused."),
         Attribute(
             "limits",
@@ -107,7 +213,7 @@ CONNECTION_SCHEMA: Final = Schema(
             "qualifiedName",
             description="'tenant/name'.",
             case_exact=True,
-            mutability=_IMMUTABLE,
+            mutability=_READ_ONLY,
             uniqueness=Uniqueness.SERVER,
         ),
         Attribute("displayName", description="What people call it."),
@@ -115,6 +221,9 @@ CONNECTION_SCHEMA: Final = Schema(
         _PROFILE,
         _SCOPES,
         _NETWORKS,
+        _JWKS,
+        _JWKS_URI,
+        _ISSUER,
     ),
 )
 
@@ -136,7 +245,7 @@ ACCESS_TOKEN_SCHEMA: Final = Schema(
             "digest",
             description="The SHA-256 digest of the token.",
             case_exact=True,
-            mutability=_IMMUTABLE,
+            mutability=_READ_ONLY,
             returned=Returned.REQUEST,
             uniqueness=Uniqueness.SERVER,
         ),
@@ -157,9 +266,45 @@ ACCESS_TOKEN_SCHEMA: Final = Schema(
     ),
 )
 
-TENANT: Final = ResourceType("Tenant", "/Tenants", "Tenant", TENANT_SCHEMA)
-CONNECTION: Final = ResourceType("Connection", "/Connections", "Connection", CONNECTION_SCHEMA)
-ACCESS_TOKEN: Final = ResourceType("AccessToken", "/AccessTokens", "Access token", ACCESS_TOKEN_SCHEMA)
+WEBHOOK_SCHEMA: Final = Schema(
+    "urn:headcount:params:scim:schemas:core:1.0:WebhookSubscription",
+    "WebhookSubscription",
+    "An endpoint that is told of a tenant's events, signed as Standard Webhooks has it",
+    (
+        _TENANT_NAME,
+        Attribute("name", description="What people call it.", required=True),
+        Attribute("url", description="Where events are sent: an https URL.", required=True, case_exact=True),
+        Attribute(
+            "events",
+            description="Event types, or families: 'user.*'. Absent for all.",
+            multi_valued=True,
+            case_exact=True,
+        ),
+        Attribute(
+            "filter",
+            description="Which users it is about; who comes in is told as created, who goes out as deleted.",
+            case_exact=True,
+        ),
+        _SCOPES,
+        Attribute("batchSize", Type.INTEGER, "Events in one request; absent for one."),
+        Attribute("active", Type.BOOLEAN, "Whether events are sent."),
+        Attribute("disabledReason", description="Why events are not sent any more.", mutability=Mutability.READ_WRITE),
+        Attribute(
+            "secret", description="What verifies signatures, in the answer to its creation only.", mutability=_READ_ONLY
+        ),
+    ),
+)
 
-OPERATOR_REGISTRY: Final[Registry] = build_registry(resource_types=(TENANT, CONNECTION, ACCESS_TOKEN))
+TENANT: Final = ResourceType("Tenant", "/Tenants", "Tenant", TENANT_SCHEMA)
+CONNECTION: Final = ResourceType(
+    "Connection",
+    "/Connections",
+    "Connection",
+    CONNECTION_SCHEMA,
+    indexes=(ValueIndex("issuer.issuer", leads_to_few=True),),
+)
+ACCESS_TOKEN: Final = ResourceType("AccessToken", "/AccessTokens", "Access token", ACCESS_TOKEN_SCHEMA)
+WEBHOOK: Final = ResourceType("WebhookSubscription", "/WebhookSubscriptions", "Webhook subscription", WEBHOOK_SCHEMA)
+
+OPERATOR_REGISTRY: Final[Registry] = build_registry(resource_types=(TENANT, CONNECTION, ACCESS_TOKEN, WEBHOOK))
 """Access tokens are known by their digests, which tell nothing of a random token (RFC 7644 §7.4)."""

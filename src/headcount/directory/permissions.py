@@ -1,29 +1,22 @@
 """What a request may do, asked at every entrance before anything is shown or written."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import orjson
 
-from headcount.scim.errors import ForbiddenError, InvalidFilterError, InvalidPathError, InvalidValueError, NotFoundError
-from headcount.scim.filters.binding import (
-    BoundAnd,
-    BoundComparison,
-    BoundFilter,
-    BoundOr,
-    bind_element_filter,
-    named_paths,
-)
-from headcount.scim.filters.grammar import parse_patch_path
+from headcount.scim.errors import ForbiddenError, InvalidValueError, NotFoundError
+from headcount.scim.filters.binding import BoundAnd, BoundComparison, BoundFilter, BoundOr
 from headcount.scim.filters.syntax import Operator
-from headcount.scim.patch import PatchOperation
-from headcount.scim.paths import BoundPath, bind_path
-from headcount.scim.profiles import Profile, Toleration
+from headcount.scim.paths import BoundPath
 from headcount.scim.registry import Registry, ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.scopes import Operation, Permission, Permissions
-from headcount.store.interface import Member, Query, StoredResource, Target, TenantStore
+from headcount.store.interface import Member, MembershipChange, Query, StoredResource, Target, TenantStore
 
+MEMBERS_A_PAGE: Final = 1_000
+"""Members that are read, and held in memory, at a time."""
 _AT_A_TIME: Final = 100
 """Ids that are looked for in one search."""
 
@@ -38,7 +31,7 @@ def permitted(permissions: Permissions, resource_type: ResourceType, operation: 
 
 def check_reach(permission: Permission, row: StoredResource) -> None:
     """Raises NotFoundError for a resource behind the fence: it is as if it were not there."""
-    if permission.fence is not None and not permission.admits(_with_meta(row)):
+    if permission.fence is not None and not permission.admits(orjson.loads(row.document)):
         raise NotFoundError(f"There is no {row.type} '{row.id}'.")
 
 
@@ -69,36 +62,6 @@ def check_searchable(permission: Permission, paths: Iterable[BoundPath]) -> None
             raise ForbiddenError(f"This token may not search by '{path}'.")
 
 
-def check_paths(permission: Permission, operations: Sequence[PatchOperation], profile: Profile) -> None:
-    """Raises ForbiddenError for a PATCH that names what must not be changed, or filters by what must not be read."""
-    if permission.writable is None and permission.readable is None:
-        return
-    for operation in operations:
-        if operation.path is not None:
-            _check_path(permission, operation.path, profile)
-        elif isinstance(operation.value, Mapping):
-            for name in operation.value:
-                _check_path(permission, name, profile)
-
-
-def _check_path(permission: Permission, text: str, profile: Profile) -> None:
-    kind, bare = permission.resource_type, profile.tolerates(Toleration.BARE_EXTENSION_NAMES)
-    try:
-        parsed = parse_patch_path(text)
-    except (InvalidPathError, InvalidFilterError):
-        return  # refused in its own words where it is applied
-    path = bind_path(parsed.path, kind, bare_extension_names=bare)
-    if path is None or path.attribute.is_read_only:
-        return
-    whole = path
-    if parsed.sub_attribute is not None and (sub := path.attribute.sub(parsed.sub_attribute)):
-        path = BoundPath(path.extension, path.attribute, sub)
-    if not permission.may_write(path):
-        raise ForbiddenError(f"This token may not change '{path}'.")
-    if parsed.filter is not None:
-        check_searchable(permission, named_paths(bind_element_filter(parsed.filter, whole, profile)))
-
-
 def fenced(permission: Permission, found: BoundFilter | None) -> BoundFilter | None:
     """A filter that finds nothing behind the fence."""
     if permission.fence is None:
@@ -114,20 +77,52 @@ class Fence:
         self._registry = registry
         self._store = store
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is nobody whom the client may not see."""
+        kinds = self._registry.resource_types
+        return not self._permissions.is_restricted or all(self._permissions.of(kind).fence is None for kind in kinds)
+
     async def visible(self, members: Sequence[Member]) -> Sequence[Member]:
         """Those of these members that are not behind a fence."""
-        if not self._permissions.is_restricted:
+        if self.is_open:
             return members
         hidden = await self._behind({member.type for member in members}, [member.id for member in members])
         return [member for member in members if member.id not in hidden]
 
     async def check(self, ids: Sequence[str]) -> None:
         """Raises InvalidValueError for a member that the client cannot see: as if it were not there."""
-        if not self._permissions.is_restricted or not ids:
-            return
-        hidden = await self._behind(self._registry.by_name.keys(), ids)
+        hidden = await self.hidden(ids)
         if hidden:
             raise InvalidValueError(f"members: there is no resource '{min(hidden)}'.")
+
+    async def hidden(self, ids: Sequence[str]) -> set[str]:
+        """Those of these ids that the client cannot see."""
+        return set() if self.is_open or not ids else await self._behind(self._registry.by_name.keys(), ids)
+
+    async def members(self, group_id: str) -> list[Member]:
+        """All members of a group that the client may see."""
+        found: list[Member] = []
+        after = ""
+        while members := await self._store.members(group_id, after=after, limit=MEMBERS_A_PAGE):
+            found += await self.visible(members)
+            after = members[-1].id
+        return found
+
+    async def within(self, group_id: str, change: MembershipChange) -> MembershipChange | None:
+        """A change as far as the client sees members: whom it cannot see stays. None when nobody comes or goes.
+
+        Raises InvalidValueError for a new member that it cannot see.
+        """
+        await self.check(change.added)
+        if not change.clear:
+            hidden = await self.hidden(change.removed)
+            return replace(change, removed=tuple(member for member in change.removed if member not in hidden))
+        seen = dict.fromkeys(member.id for member in await self.members(group_id))
+        wanted = frozenset(change.added)
+        added = tuple(member for member in change.added if member not in seen)
+        removed = tuple(member for member in seen if member not in wanted)
+        return MembershipChange(added, removed) if added or removed else None
 
     async def _behind(self, types: Iterable[str], ids: Sequence[str]) -> set[str]:
         """Those of these ids that belong to a resource behind a fence."""
@@ -150,8 +145,3 @@ class Fence:
             page = await self._store.search(Query((target,), _AT_A_TIME, total=False, groups=False))
             found.update(row.id for row in page.resources)
         return found
-
-
-def _with_meta(row: StoredResource) -> dict[str, Json]:
-    resource: dict[str, Json] = orjson.loads(row.document)
-    return resource | {"meta": {"resourceType": row.type, "created": row.created, "lastModified": row.modified}}

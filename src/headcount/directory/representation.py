@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from headcount.directory.permissions import Fence
+from headcount.directory.permissions import MEMBERS_A_PAGE, Fence
 from headcount.directory.tenant import Tenant
 from headcount.scim.projection import Projection
 from headcount.scim.registry import ResourceType
@@ -21,8 +21,6 @@ from headcount.store.interface import Member, StoredResource, TenantStore
 
 _MANAGER: Final = b'"manager":{"value":"'
 _REFERENCE: Final = b'"$ref":"/'
-MEMBERS_A_PAGE: Final = 1_000
-"""Members that are read, and held in memory, at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class Representation:
     """The whole JSON text, or its beginning when `rest` follows; empty when nothing is to be sent."""
     rest: AsyncIterator[bytes] | None = None
     """The remainder of a group with very many members."""
+    is_new: bool = True
+    """Whether a creation has made it; otherwise one that was there is meant."""
 
 
 def render(row: StoredResource, tenant: Tenant, resource_type: ResourceType, projection: Projection) -> bytes:

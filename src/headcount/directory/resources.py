@@ -13,17 +13,19 @@ import orjson
 from headcount.directory.identifiers import new_id, now
 from headcount.directory.passwords import Passwords
 from headcount.directory.permissions import (
+    MEMBERS_A_PAGE,
     Fence,
     check_fence,
-    check_paths,
     check_reach,
     check_sendable,
     check_writable,
     permitted,
 )
 from headcount.directory.refusals import in_scim_terms
-from headcount.directory.representation import MEMBERS_A_PAGE, Representation, group_text, member_values, render
+from headcount.directory.representation import Representation, group_text, member_values, render
 from headcount.directory.tenant import PasswordPolicy, Tenant
+from headcount.directory.unknown_counts import UnknownCounts
+from headcount.events.notifier import Notifier
 from headcount.scim.comparison import compare_document
 from headcount.scim.errors import (
     ConflictError,
@@ -34,11 +36,12 @@ from headcount.scim.errors import (
     PreconditionFailedError,
 )
 from headcount.scim.patch import MembersNeededError, PatchResult, apply_patch, read_patch
+from headcount.scim.paths import BoundPath
 from headcount.scim.profiles import Toleration
 from headcount.scim.projection import Projection, echo_of, read_projection
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
-from headcount.scim.scopes import UNRESTRICTED, Operation, Permission, Permissions
+from headcount.scim.scopes import UNRESTRICTED, Operation, Permission, Permissions, with_secrets
 from headcount.scim.urns import ENTERPRISE_USER
 from headcount.scim.validation import check_replacement, check_required, validate_resource
 from headcount.scim.versions import matches_tag
@@ -51,15 +54,18 @@ from headcount.store.interface import (
     Query,
     StoredResource,
     Target,
-    TenantStore,
     Update,
     VersionConflictError,
+    Write,
     Written,
 )
+from headcount.store.keeping import Put, TenantKeeping
 from headcount.store.keys import keys_of
 
 _ATTEMPTS: Final = 8
 """How often a write without a precondition is computed anew when others are faster."""
+NOTHING: Final[Mapping[str, Json]] = {}
+"""Nothing that the server gives a resource of itself."""
 
 _Result = TypeVar("_Result")
 
@@ -75,6 +81,14 @@ class Request:
     if_match: str | None = None
     connection: str = DEFAULT_CONNECTION
     permissions: Permissions = UNRESTRICTED
+    puts: tuple[Put, ...] = ()
+    """What is kept in the same transaction as the change."""
+    external_id: tuple[str | None, ...] = ()
+    """What becomes of the connection's own externalId on a resource that another made; empty for nothing."""
+    is_guarded: bool = True
+    """Whether the guard looks at it: not at what an operator releases."""
+    is_bulk: bool = False
+    """Whether it is one operation of a bulk request, whose answer holds no resources."""
 
     @property
     def has_projection(self) -> bool:
@@ -83,7 +97,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class Change:
     """What an operation makes of a stored resource."""
 
     resource: dict[str, Json]
@@ -96,10 +110,19 @@ class _Change:
 class Resources:
     """The resources of one tenant."""
 
-    def __init__(self, tenant: Tenant, store: TenantStore, passwords: Passwords) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        store: TenantKeeping,
+        passwords: Passwords,
+        unknown: UnknownCounts | None = None,
+        notifier: Notifier | None = None,
+    ) -> None:
         self.tenant = tenant
         self.store = store
         self._passwords = passwords
+        self._unknown = unknown or UnknownCounts()
+        self._notifier = notifier
 
     def projection(self, resource_type: ResourceType, request: Request) -> Projection:
         """The projection that a request asks for; raises InvalidValueError for one of too many names."""
@@ -125,10 +148,13 @@ class Resources:
 
     async def read(self, resource_type: ResourceType, resource_id: str, request: Request) -> Representation:
         """One resource (RFC 7644 §3.4.1)."""
-        permission = permitted(request.permissions, resource_type, Operation.READ)
+        permissions = request.permissions
+        permission = permitted(permissions, resource_type, Operation.READ) if permissions.is_restricted else None
         projection = self.projection(resource_type, request)
         row = await self.stored(resource_type, resource_id, groups=resource_type.derives_groups)
-        check_reach(permission, row)
+        if permission is not None:
+            check_reach(permission, row)
+        (row,) = await self.seen((row,), request)
         return await self.represent(row, resource_type, projection, request)
 
     async def _check_quota(self, resource_type: ResourceType) -> None:
@@ -139,7 +165,7 @@ class Resources:
             return
         total = (await self.store.search(Query((Target(resource_type),), 0, groups=False))).total or 0
         if total >= most:
-            raise ForbiddenError(f"The tenant may hold {most} {resource_type.name} resources, and has {total}.")
+            raise ForbiddenError(f"The tenant may hold {most} {resource_type.name} resources, and has them.")
 
     def fence(self, request: Request) -> Fence:
         """Whom the client may see as members."""
@@ -157,31 +183,44 @@ class Resources:
             return Representation(row.id, row.version, location, b"", pieces)
         return Representation(row.id, row.version, location, b"".join([piece async for piece in pieces]))
 
-    async def create(self, resource_type: ResourceType, body: Json, request: Request) -> Representation:
-        """Adds a resource (RFC 7644 §3.3)."""
+    async def create(
+        self, resource_type: ResourceType, body: Json, request: Request, given: Mapping[str, Json] = NOTHING
+    ) -> Representation:
+        """Adds a resource (RFC 7644 §3.3); `given` are attributes that the server itself gives it."""
         projection = self.projection(resource_type, request)
-        write = await self.creation(resource_type, body, request)
-        with in_scim_terms(names_owner=not request.permissions.is_restricted):
-            written = await self.store.write(write)
-        row = _row(write.type, write.id, write.document, written)
+        write = await self.creation(resource_type, body, request, given)
+        written = await self.carry_out(write, request)
+        row = StoredResource(
+            write.type,
+            write.id,
+            written.version,
+            written.created,
+            written.modified,
+            write.document,
+            member_count=written.member_count,
+            connection=request.connection,
+        )
         if write.keys.manager is not None:
             row = await self.stored(resource_type, write.id)
         echo = echo_of(body, resource_type)
         shown = replace(projection, echoed=echo) if echo else projection
         return await self.represent(row, resource_type, shown, request)
 
-    async def creation(self, resource_type: ResourceType, body: Json, request: Request) -> Create:
+    async def creation(
+        self, resource_type: ResourceType, body: Json, request: Request, given: Mapping[str, Json] = NOTHING
+    ) -> Create:
         """The write that adds a resource: checked, canonical, under an id of its own."""
         tenant = self.tenant
         permission = permitted(request.permissions, resource_type, Operation.CREATE)
         valid = validate_resource(body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown)
+        self._unknown.note(tenant.name, resource_type.name, valid.unknown)
         resource = valid.resource
-        check_writable(permission, {}, {**resource, **valid.private})
+        check_writable(permission, {}, with_secrets(resource, valid.private))
         members = self._take_members(resource_type, resource)
-        resource_id = new_id()
-        resource = {"schemas": resource.pop("schemas"), "id": resource_id, **resource}
-        await self.prepare(resource_type, resource, None, request)
+        resource_id = await self.id_for(resource_type, resource, request)
+        resource = {"schemas": resource.pop("schemas"), "id": resource_id, **given, **resource}
         check_fence(permission, resource)
+        await self.prepare(resource_type, resource, None, request)
         await self.fence(request).check(members)
         await self._check_quota(resource_type)
         return Create(
@@ -191,9 +230,17 @@ class Resources:
             orjson.dumps(compare_document(resource, resource_type)),
             await self._private(self._kept(valid.private), None),
             keys_of(resource, resource_type),
-            self._origin(request),
+            self.origin(request),
             MembershipChange(added=members) if members else None,
         )
+
+    async def id_for(self, _resource_type: ResourceType, _resource: Mapping[str, Json], _request: Request) -> str:
+        """The id of a new resource."""
+        return new_id()
+
+    async def seen(self, rows: Sequence[StoredResource], _request: Request) -> Sequence[StoredResource]:
+        """Rows as a client sees them."""
+        return rows
 
     async def prepare(
         self,
@@ -211,16 +258,19 @@ class Resources:
         tenant = self.tenant
         permission = permitted(request.permissions, resource_type, Operation.UPDATE)
 
-        async def compute(_row: StoredResource, current: dict[str, Json]) -> _Change:
-            valid = validate_resource(body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown)
+        async def compute(_row: StoredResource, current: dict[str, Json]) -> Change:
+            valid = validate_resource(
+                body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown, is_complete=False
+            )
+            self._unknown.note(tenant.name, resource_type.name, valid.unknown)
             resource = valid.resource
-            members = self._take_members(resource_type, resource)
-            check_sendable(permission, {**resource, **valid.private})
+            check_sendable(permission, with_secrets(resource, valid.private))
+            change = self._replaced_members(permission, resource)
             resource = permission.kept(current, resource)
             check_replacement(current, resource, resource_type)
+            check_required(resource, resource_type)
             resource = {"schemas": resource.pop("schemas"), "id": resource_id, **resource}
-            change = MembershipChange(added=members, clear=True) if resource_type.keeps_members else None
-            return _Change(resource, valid.private, change, tuple(body))
+            return Change(resource, valid.private, change, tuple(body))
 
         return await self._change(resource_type, resource_id, request, compute)
 
@@ -230,9 +280,9 @@ class Resources:
         """Modifies a resource (RFC 7644 §3.5.2), all operations or none."""
         tenant = self.tenant
         operations = read_patch(body, tenant.profile, limit=tenant.limits.patch_operations)
-        check_paths(permitted(request.permissions, resource_type, Operation.UPDATE), operations, tenant.profile)
+        permission = permitted(request.permissions, resource_type, Operation.UPDATE)
 
-        async def compute(row: StoredResource, current: dict[str, Json]) -> _Change:
+        async def compute(row: StoredResource, current: dict[str, Json]) -> Change:
             def attempt(members: Sequence[Mapping[str, Json]] | None) -> PatchResult:
                 return apply_patch(
                     current,
@@ -241,17 +291,19 @@ class Resources:
                     tenant.profile,
                     members=members,
                     refuse_unknown=tenant.refuse_unknown,
+                    permission=permission if request.permissions.is_restricted else None,
                 )
 
             try:
                 result = attempt(None)
             except MembersNeededError:
-                result = attempt(await self._all_members(row.id))
+                result = attempt(member_values(await self.fence(request).members(row.id), tenant))
+            self._unknown.note(tenant.name, resource_type.name, result.unknown)
             check_required(result.resource, resource_type)
             delta = result.members
             change = None if delta is None else MembershipChange(tuple(delta.added), tuple(delta.removed), delta.clear)
             self._check_members(change)
-            return _Change(result.resource, result.private, change, result.named)
+            return Change(result.resource, result.private, change, result.named)
 
         return await self._change(resource_type, resource_id, request, compute, is_patch=True)
 
@@ -262,20 +314,27 @@ class Resources:
         async def attempt() -> None:
             expected = None
             if request.if_match is not None or permission.fence is not None:
-                row = await self._checked(resource_type, resource_id, request, groups=False)
-                check_reach(permission, row)
+                row = await self.checked(resource_type, resource_id, request, permission, groups=False)
                 expected = row.version
-            with in_scim_terms():
-                await self.store.write(Delete(resource_type.name, resource_id, self._origin(request), expected))
+            await self.carry_out(Delete(resource_type.name, resource_id, self.origin(request), expected), request)
 
         await self._repeat(attempt, request)
+
+    async def carry_out(self, write: Write, request: Request) -> Written:
+        """Writes, and wakes those who wait for the tenant's changes; raises what is wrong in SCIM terms."""
+        with in_scim_terms(names_owner=not request.permissions.is_restricted):
+            puts = request.puts
+            written = await (self.store.write_with(write, puts) if puts else self.store.write(write))
+        if self._notifier is not None:
+            self._notifier.changed(self.tenant.name)
+        return written
 
     async def _change(
         self,
         resource_type: ResourceType,
         resource_id: str,
         request: Request,
-        compute: Callable[[StoredResource, dict[str, Json]], Awaitable[_Change]],
+        compute: Callable[[StoredResource, dict[str, Json]], Awaitable[Change]],
         *,
         is_patch: bool = False,
     ) -> Representation:
@@ -283,13 +342,15 @@ class Resources:
         projection = self.projection(resource_type, request)
 
         async def attempt() -> Representation:
-            row = await self._checked(resource_type, resource_id, request, groups=resource_type.derives_groups)
-            check_reach(permission, row)
+            groups = resource_type.derives_groups
+            row = await self.checked(resource_type, resource_id, request, permission, groups=groups)
             current = orjson.loads(row.document)
             change = await compute(row, current)
             await self.prepare(resource_type, change.resource, current, request)
-            await self._check_change(permission, current, change, request)
-            row = await self._write(resource_type, row, current, change, request)
+            if request.permissions.is_restricted:
+                change = await self._permitted_change(permission, row, current, change, request)
+            row = await self.write_change(resource_type, row, current, change, request)
+            (row,) = await self.seen((row,), request)
             echo = echo_of(change.named, resource_type)
             shown = replace(projection, echoed=echo) if echo else projection
             if is_patch and row.member_count > self.tenant.limits.patched_members and not request.has_projection:
@@ -298,25 +359,27 @@ class Resources:
 
         return await self._repeat(attempt, request)
 
-    async def _check_change(
-        self, permission: Permission, current: Mapping[str, Json], change: _Change, request: Request
-    ) -> None:
-        """Raises ForbiddenError for a change that the client may not make."""
-        if not request.permissions.is_restricted:
-            return
-        members = change.members
-        moved = {"members": (members.added, members.removed)} if members and not members.clear else {}
-        check_writable(permission, current, {**change.resource, **change.private, **moved})
+    async def _permitted_change(
+        self,
+        permission: Permission,
+        row: StoredResource,
+        current: Mapping[str, Json],
+        change: Change,
+        request: Request,
+    ) -> Change:
+        """The change as it concerns the members that the client can see; raises ForbiddenError if it must not be."""
         check_fence(permission, change.resource)
-        if members is not None:
-            await self.fence(request).check((*members.added, *members.removed))
+        members = change.members and await self.fence(request).within(row.id, change.members)
+        moved = {"members": [{"value": member} for member in (*members.added, *members.removed)]} if members else {}
+        check_writable(permission, current, with_secrets({**change.resource, **moved}, change.private))
+        return replace(change, members=members)
 
-    async def _write(
+    async def write_change(
         self,
         resource_type: ResourceType,
         row: StoredResource,
         current: dict[str, Json],
-        change: _Change,
+        change: Change,
         request: Request,
     ) -> StoredResource:
         """Writes what differs, and gives the row as it then is."""
@@ -324,7 +387,7 @@ class Resources:
         differs = change.resource != current or bool(private)
         if not differs and change.members is None:
             return row
-        origin, expected = self._origin(request), self._expected(row, request, differs=differs)
+        origin, expected = self.origin(request), self._expected(row, request, differs=differs)
         if differs:
             update = Update(
                 row.type,
@@ -341,20 +404,30 @@ class Resources:
             )
         else:
             update = Update(row.type, row.id, origin, expected, members=change.members)
-        with in_scim_terms(names_owner=not request.permissions.is_restricted):
-            written = await self.store.write(update)
+        written = await self.carry_out(update, request)
         if _manager_of(change.resource) != _manager_of(current):
             return await self.stored(resource_type, row.id)
-        return _row(row.type, row.id, update.document or row.document, written, row.groups, row.manager)
+        return replace(
+            row,
+            version=written.version,
+            modified=written.modified,
+            document=update.document or row.document,
+            member_count=written.member_count,
+        )
 
     def _expected(self, row: StoredResource, request: Request, *, differs: bool) -> int | None:
         """The version to write under. A change of members alone commutes with others, so any version will do."""
         return row.version if differs or request.if_match is not None else None
 
-    async def _checked(
-        self, resource_type: ResourceType, resource_id: str, request: Request, *, groups: bool
+    async def checked(
+        self, resource_type: ResourceType, resource_id: str, request: Request, permission: Permission, *, groups: bool
     ) -> StoredResource:
+        """The stored resource, if the client can reach it and its precondition holds.
+
+        Raises NotFoundError or PreconditionFailedError.
+        """
         row = await self.stored(resource_type, resource_id, groups=groups)
+        check_reach(permission, row)
         if request.if_match is not None and not matches_tag(request.if_match, row.version):
             raise PreconditionFailedError
         return row
@@ -368,7 +441,8 @@ class Resources:
                     raise PreconditionFailedError from None
         raise ConflictError("The resource changes too often; try again.")
 
-    def _origin(self, request: Request) -> Origin:
+    def origin(self, request: Request) -> Origin:
+        """Who asks, and when."""
         return Origin(now(), request.actor, request.request_id, request.connection)
 
     def _take_members(self, resource_type: ResourceType, resource: dict[str, Json]) -> tuple[str, ...]:
@@ -379,17 +453,18 @@ class Resources:
         self._check_members(MembershipChange(added=members))
         return members
 
+    def _replaced_members(self, permission: Permission, resource: dict[str, Json]) -> MembershipChange | None:
+        """What a replacement makes of the members; left out by a client that may not change them, they stay."""
+        kind = permission.resource_type
+        if not kind.keeps_members:
+            return None
+        if "members" not in resource and not permission.may_write(BoundPath(None, kind.attributes["members"])):
+            return None
+        return MembershipChange(added=self._take_members(kind, resource), clear=True)
+
     def _check_members(self, change: MembershipChange | None) -> None:
         if change is not None and len(change.added) + len(change.removed) > self.tenant.limits.members:
             raise PayloadTooLargeError(f"A request may change at most {self.tenant.limits.members} members.")
-
-    async def _all_members(self, group_id: str) -> list[dict[str, Json]]:
-        values: list[dict[str, Json]] = []
-        after = ""
-        while members := await self.store.members(group_id, after=after, limit=MEMBERS_A_PAGE):
-            values += member_values(members, self.tenant)
-            after = members[-1].id
-        return values
 
     def _kept(self, private: Mapping[str, Json]) -> Mapping[str, Json]:
         """Without the password, where the tenant's policy is to forget it."""
@@ -419,25 +494,3 @@ class Resources:
 
 def _manager_of(resource: Mapping[str, Json]) -> Json:
     return resource.get(ENTERPRISE_USER, {}).get("manager")
-
-
-def _row(
-    type_name: str,
-    resource_id: str,
-    document: bytes,
-    written: Written,
-    groups: bytes | None = None,
-    manager: bytes | None = None,
-) -> StoredResource:
-    """A resource as a write has left it."""
-    return StoredResource(
-        type_name,
-        resource_id,
-        written.version,
-        written.created,
-        written.modified,
-        document,
-        groups,
-        manager,
-        written.member_count,
-    )

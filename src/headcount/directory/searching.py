@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from headcount.directory.cursors import Cursors, Walk
-from headcount.directory.permissions import Fence, check_searchable, fenced, permitted
+from headcount.directory.permissions import MEMBERS_A_PAGE, Fence, check_searchable, fenced, permitted
 from headcount.directory.refusals import in_scim_terms
-from headcount.directory.representation import MEMBERS_A_PAGE, group_text, render
+from headcount.directory.representation import group_text, render
 from headcount.directory.resources import Request, Resources
 from headcount.scim.errors import InvalidFilterError, InvalidValueError, SensitiveError
 from headcount.scim.filters.binding import BoundFilter, bind_filter, named_paths, unknown_paths
 from headcount.scim.filters.grammar import FilterLimits, parse_filter
+from headcount.scim.filters.look_ups import LookUps
 from headcount.scim.filters.references import with_absolute_references
 from headcount.scim.filters.syntax import Filter
 from headcount.scim.paths import BoundPath, bind_path
@@ -19,7 +20,7 @@ from headcount.scim.projection import Projection
 from headcount.scim.registry import ResourceType
 from headcount.scim.scopes import Operation
 from headcount.scim.search import SearchRequest, bind_sort, names_of
-from headcount.store.interface import Page, Query, StoredResource, Target
+from headcount.store.interface import DEFAULT_CONNECTION, Page, Query, StoredResource, Target
 
 _OPENING: Final = b'{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]'
 
@@ -40,18 +41,25 @@ class Searching:
         self._resources = resources
         self._tenant = resources.tenant
         self._cursors = cursors
+        tenant, limits = resources.tenant, resources.tenant.limits
+        self._filter_limits = FilterLimits(limits.filter_bytes, limits.filter_depth, limits.filter_terms)
+        kinds = tenant.registry.resource_types
+        self._look_ups = {kind.name: LookUps(kind, tenant.profile, self._filter_limits) for kind in kinds}
 
     async def search(self, resource_types: Sequence[ResourceType], search: SearchRequest, request: Request) -> Listing:
         """A page of the resources of these types that match."""
         resource_types = self._readable(resource_types, request)
-        scope = f"{self._tenant.name} {','.join(kind.name for kind in resource_types)}{request.permissions.key}"
+        scope = self._scope(resource_types, request) if search.cursor is not None else ""
         walk = self._cursors.open(search.cursor, scope, search) if search.cursor else None
         projections = {kind.name: self._resources.projection(kind, request) for kind in resource_types}
         query = self._query(resource_types, search, walk, projections)
         if request.permissions.is_restricted:
             query = replace(query, targets=tuple(self._restricted(target, request) for target in query.targets))
+        if request.connection != DEFAULT_CONNECTION:
+            query = replace(query, connection=request.connection)
         with in_scim_terms():
             page = await self._resources.store.search(query)
+        page = replace(page, resources=tuple(await self._resources.seen(page.resources, request)))
         total = page.total if walk is None else walk.total
         members = [b'"totalResults":%d' % total] if total is not None else []
         members.append(b'"itemsPerPage":%d' % len(page.resources))
@@ -62,7 +70,11 @@ class Searching:
             cursor = self._cursors.issue(Walk(page.last, count, total), scope, search)
             members.append(b'"nextCursor":"%s"' % cursor.encode())
         opening = b",".join((_OPENING, *members)) + b',"Resources":['
-        return await self._listing(opening, page, projections, self._resources.fence(request))
+        return await self._listing(opening, page, projections, request)
+
+    def _scope(self, resource_types: Sequence[ResourceType], request: Request) -> str:
+        """Where a cursor holds, and for whom."""
+        return f"{self._tenant.name} {','.join(kind.name for kind in resource_types)}{request.permissions.key}"
 
     def _readable(self, resource_types: Sequence[ResourceType], request: Request) -> Sequence[ResourceType]:
         """The types that the client may read; raises ForbiddenError when there is none."""
@@ -102,6 +114,21 @@ class Searching:
         )
 
     def _targets(self, resource_types: Sequence[ResourceType], search: SearchRequest) -> tuple[Target, ...]:
+        look_up = self._look_up(resource_types, search)
+        targets = self._bound(resource_types, search) if look_up is None else (look_up,)
+        if search.in_url and self._tenant.limits.sensitive_attributes:
+            for target in targets:
+                self._check_sensitive(target)
+        return targets
+
+    def _look_up(self, resource_types: Sequence[ResourceType], search: SearchRequest) -> Target | None:
+        """The target of a search of one type by one string, in no particular order; None for every other search."""
+        if search.filter is None or search.sort_by or len(resource_types) > 1:
+            return None
+        found = self._look_ups[resource_types[0].name].bind(search.filter)
+        return None if found is None else Target(resource_types[0], found)
+
+    def _bound(self, resource_types: Sequence[ResourceType], search: SearchRequest) -> tuple[Target, ...]:
         parsed = self._parse(search.filter)
         several = len(resource_types) > 1
         if several and parsed is not None:
@@ -109,14 +136,10 @@ class Searching:
         sorts = [self._sort(search.sort_by, kind) for kind in resource_types]
         if search.sort_by and not any(sorts):
             raise InvalidValueError(f"'sortBy': there is no attribute '{search.sort_by}'.")
-        targets = tuple(
+        return tuple(
             Target(kind, self._bind(parsed, kind, several=several), sort)
             for kind, sort in zip(resource_types, sorts, strict=True)
         )
-        if search.in_url and self._tenant.limits.sensitive_attributes:
-            for target in targets:
-                self._check_sensitive(target)
-        return targets
 
     def _check_sensitive(self, target: Target) -> None:
         """Raises SensitiveError when a search in a URL names what must not stand there (RFC 7644 §7.5.2)."""
@@ -130,10 +153,7 @@ class Searching:
                 raise SensitiveError(f"'{path}' must not be searched by in a URL; send a POST to .search instead.")
 
     def _parse(self, text: str | None) -> Filter | None:
-        if text is None:
-            return None
-        limits = self._tenant.limits
-        return parse_filter(text, FilterLimits(limits.filter_bytes, limits.filter_depth, limits.filter_terms))
+        return None if text is None else parse_filter(text, self._filter_limits)
 
     def _bind(self, parsed: Filter | None, resource_type: ResourceType, *, several: bool) -> BoundFilter | None:
         if parsed is None:
@@ -151,11 +171,13 @@ class Searching:
     def _sort(self, text: str | None, resource_type: ResourceType) -> BoundPath | None:
         return bind_sort(text, resource_type, self._tenant.profile) if text else None
 
-    async def _listing(self, opening: bytes, page: Page, projections: dict[str, Projection], fence: Fence) -> Listing:
+    async def _listing(
+        self, opening: bytes, page: Page, projections: dict[str, Projection], request: Request
+    ) -> Listing:
         members = sum(row.member_count for row in page.resources if projections[row.type].wants("members"))
         if not members:
             return Listing(opening + b",".join([self._text(row, projections) for row in page.resources]) + b"]}")
-        pieces = self._pieces(opening, page, projections, fence)
+        pieces = self._pieces(opening, page, projections, self._resources.fence(request))
         if members > MEMBERS_A_PAGE:
             return Listing(pieces=pieces)
         return Listing(b"".join([piece async for piece in pieces]))

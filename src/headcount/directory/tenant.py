@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from headcount.directory.guard.rules import Rule
 from headcount.scim.profiles import TOLERANT, Profile
 from headcount.scim.registry import Registry, ResourceType
 
@@ -14,6 +15,33 @@ class PasswordPolicy(StrEnum):
     """It is forgotten: identity providers send random ones."""
     HASH = "hash"
     """Its argon2id hash is kept."""
+
+
+class AdoptionPolicy(StrEnum):
+    """What happens when a connection creates somebody who exists."""
+
+    REFUSE = "refuse"
+    """409, naming the id."""
+    SAME_EXTERNAL_ID = "sameExternalId"
+    """Whoever has the externalId of the same connection is updated; other likenesses go to review."""
+
+
+class RehirePolicy(StrEnum):
+    """Who somebody is that was deleted and is created again with the same externalId by the same connection."""
+
+    NEW = "new"
+    SAME_ID = "sameId"
+    """Whoever it was before: the id comes back."""
+
+
+class RequestLogPolicy(StrEnum):
+    """What is kept of the last requests."""
+
+    OFF = "off"
+    METADATA = "metadata"
+    """Who asked for what, and how it ended."""
+    BODIES = "bodies"
+    """The bodies of requests and answers as well, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +90,26 @@ class Tenant:
     refuse_unknown: bool = False
     """Whether attributes that no schema has are refused rather than ignored."""
     limits: Limits = field(default_factory=Limits)
+    guard: tuple[Rule, ...] = ()
+    """Rules against mass removal."""
+    adoption: AdoptionPolicy = AdoptionPolicy.REFUSE
+    rehire: RehirePolicy = RehirePolicy.NEW
+    connections: frozenset[str] = frozenset()
+    """Its connections besides the default one."""
+    request_log: RequestLogPolicy = RequestLogPolicy.METADATA
     quotas: Quotas = field(default_factory=Quotas)
     is_suspended: bool = False
     """Whether its clients are turned away; its data stays."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether writes are looked at beyond what the schemas say."""
+        return bool(
+            self.guard
+            or self.connections
+            or self.adoption is not AdoptionPolicy.REFUSE
+            or self.rehire is not RehirePolicy.NEW
+        )
 
     def location(self, resource_type: ResourceType, resource_id: str) -> str:
         """The URI of a resource (RFC 7643 §3.1)."""

@@ -5,20 +5,40 @@ from typing import Final
 
 import orjson
 
+from headcount.directory.guard.rules import rules_of
 from headcount.directory.operator import as_dictionary, decoded, find_all, find_one, request_of
 from headcount.directory.operator_resources import NAME, OperatorResources
-from headcount.directory.operator_schemas import TENANT
-from headcount.directory.tenant import Limits, PasswordPolicy, Quotas, Tenant
+from headcount.directory.operator_schemas import CONNECTION, TENANT
+from headcount.directory.registries import kept_registry
+from headcount.directory.tenant import (
+    AdoptionPolicy,
+    Limits,
+    PasswordPolicy,
+    Quotas,
+    RehirePolicy,
+    RequestLogPolicy,
+    Tenant,
+)
 from headcount.scim import urns
 from headcount.scim.errors import InvalidValueError, NotFoundError
 from headcount.scim.profiles import PROFILES
-from headcount.scim.registry import Registry, build_registry
+from headcount.scim.registry import Registry
 from headcount.scim.schemas import Json
 from headcount.store.interface import Store, StoredResource
 
-_CHANGEABLE: Final = {"displayName", "profile", "passwords", "refuseUnknown", "state", "publicUrl"}
-SCHEMA_RECORDS: Final = "schema"
-"""The kind of the records that hold a tenant's Schema and ResourceType documents."""
+_CHANGEABLE: Final = {
+    "displayName",
+    "profile",
+    "passwords",
+    "refuseUnknown",
+    "state",
+    "publicUrl",
+    "requestLog",
+    "limits",
+    "guard",
+    "adoption",
+    "rehire",
+}
 
 
 class Tenants:
@@ -50,7 +70,6 @@ class Tenants:
             "passwords": passwords,
             "refuseUnknown": refuse_unknown,
         }
-        _check_settings(body)
         return decoded(await self._operator.create(TENANT, body, request_of(actor)))
 
     async def list(self) -> list[dict[str, Json]]:
@@ -62,13 +81,15 @@ class Tenants:
         return as_dictionary(await self._row(name))
 
     async def update(self, name: str, changes: Mapping[str, Json], *, actor: str = "cli") -> dict[str, Json]:
-        """Changes settings of a tenant."""
+        """Changes settings of a tenant; an empty list takes one away."""
         unknown = changes.keys() - _CHANGEABLE
         if unknown:
             raise InvalidValueError(f"A tenant's {', '.join(sorted(unknown))} cannot be changed.")
-        _check_settings(changes)
         row = await self._row(name)
-        operations = [{"op": "replace", "path": path, "value": value} for path, value in changes.items()]
+        operations = [
+            {"op": "remove", "path": path} if value == [] else {"op": "replace", "path": path, "value": value}
+            for path, value in changes.items()
+        ]
         if operations:
             patch = {"schemas": [urns.PATCH_OP], "Operations": operations}
             await self._operator.patch(TENANT, row.id, patch, request_of(actor))
@@ -98,6 +119,13 @@ class Tenants:
             passwords=PasswordPolicy(settings.get("passwords", "discard")),
             refuse_unknown=settings.get("refuseUnknown", False),
             limits=self._limits,
+            guard=rules_of(settings.get("guard", ())),
+            adoption=AdoptionPolicy(settings.get("adoption", "refuse")),
+            rehire=RehirePolicy(settings.get("rehire", "new")),
+            connections=frozenset(
+                [found["name"] async for found in find_all(self._operator, CONNECTION, ("tenant", name))]
+            ),
+            request_log=RequestLogPolicy(settings.get("requestLog", "metadata")),
             quotas=_quotas(settings.get("limits", {})),
             is_suspended=settings.get("state") == "suspended",
         )
@@ -112,8 +140,9 @@ class Tenants:
         known = self._registries.get(tenant_id)
         if known is not None and known[0] == revision:
             return known[1]
-        records = await store.records(SCHEMA_RECORDS)
-        registry = build_registry(orjson.loads(value) for value in records.values())
+        registry = await kept_registry(store)
+        if known is not None and known[1] == registry:
+            registry = known[1]  # other records changed: what was derived from it still holds
         self._registries[tenant_id] = revision, registry
         return registry
 
@@ -126,16 +155,3 @@ class Tenants:
 
 def _quotas(limits: Mapping[str, Json]) -> Quotas:
     return Quotas(limits.get("users"), limits.get("groups"), limits.get("requestsPerSecond"))
-
-
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "profile": tuple(PROFILES),
-    "passwords": tuple(PasswordPolicy),
-    "state": ("active", "suspended"),
-}
-
-
-def _check_settings(settings: Mapping[str, Json]) -> None:
-    for name, choices in _CHOICES.items():
-        if name in settings and settings[name] not in choices:
-            raise InvalidValueError(f"'{name}' is one of {', '.join(choices)}, not '{settings[name]}'.")

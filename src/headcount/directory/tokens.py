@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TypeAlias
 
 import orjson
@@ -14,6 +14,8 @@ from headcount.directory.identifiers import now
 from headcount.directory.operator import decoded, find_all, find_one, request_of
 from headcount.directory.operator_resources import LONGEST_LIFETIME, OperatorResources
 from headcount.directory.operator_schemas import ACCESS_TOKEN, CONNECTION
+from headcount.directory.token_expiry import days_left
+from headcount.directory.token_use import TokenUse
 from headcount.scim import urns
 from headcount.scim.errors import InvalidValueError, NotFoundError
 from headcount.scim.filters.binding import bind_filter
@@ -24,7 +26,8 @@ from headcount.scim.registry import USER
 from headcount.scim.schemas import Json
 from headcount.scim.scopes import Scope, scopes_of
 from headcount.sealing import digest_of
-from headcount.store.interface import DEFAULT_CONNECTION, Query, Store, Target
+from headcount.store.administration import DatabaseStore
+from headcount.store.interface import DEFAULT_CONNECTION, Query, StoredResource, Target
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
@@ -57,18 +60,21 @@ class Access:
         if not self.networks:
             return True
         try:
-            parsed = ip_address(address)
+            parsed: IPv4Address | IPv6Address = ip_address(address)
         except ValueError:
             return False
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:  # as a socket for both families gives it
+            parsed = parsed.ipv4_mapped
         return any(parsed in network for network in self.networks)
 
 
 class AccessTokens:
     """The access tokens of an installation."""
 
-    def __init__(self, store: Store, operator: OperatorResources) -> None:
+    def __init__(self, store: DatabaseStore, operator: OperatorResources) -> None:
         self._store = store
         self._operator = operator
+        self.use = TokenUse(store)
 
     async def create(
         self,
@@ -105,7 +111,12 @@ class AccessTokens:
         if tenant is not None:
             await self._operator.check_tenant(tenant)
         equals = None if tenant is None else ("tenant", tenant)
-        return [_shown(token) async for token in find_all(self._operator, ACCESS_TOKEN, equals)]
+        return [*await self.described([token async for token in find_all(self._operator, ACCESS_TOKEN, equals)])]
+
+    async def described(self, tokens: Sequence[dict[str, Json]]) -> Sequence[dict[str, Json]]:
+        """Tokens as they are shown: without digests, with their state and their last use."""
+        last = await self.use.last([token["id"] for token in tokens])
+        return [_shown(token) | ({"lastUsed": last[token["id"]]} if token["id"] in last else {}) for token in tokens]
 
     async def revoke(self, token_id: str, *, actor: str = "cli") -> dict[str, Json]:
         """Ends a token at once; raises NotFoundError."""
@@ -114,11 +125,16 @@ class AccessTokens:
 
     async def verify(self, token: str) -> Access | None:
         """What the token opens, or None when it is unknown or revoked; expiry is for the caller to judge."""
-        row = await find_one(self._operator, ACCESS_TOKEN, "digest", digest_of(token))
-        if row is None:
-            return None
-        document = orjson.loads(row.document)
-        if not document.get("active", True):
+        return await self.access_of(await find_one(self._operator, ACCESS_TOKEN, "digest", digest_of(token)))
+
+    async def verify_id(self, token_id: str) -> Access | None:
+        """What the token with an id opens, as `verify` does."""
+        return await self.access_of(await self._operator.store.read(ACCESS_TOKEN.name, token_id, groups=False))
+
+    async def access_of(self, row: StoredResource | None) -> Access | None:
+        """What the token in a row opens, as `verify` does."""
+        document = orjson.loads(row.document) if row is not None else {}
+        if row is None or not document.get("active", True):
             return None
         connection = await self._connection(document)
         if connection is None:
@@ -131,7 +147,7 @@ class AccessTokens:
             document.get("connection", DEFAULT_CONNECTION),
             connection.get("profile"),
             scopes_of(document.get("scopes") or connection.get("scopes", ())),
-            _networks(document.get("networks") or connection.get("networks", ())),
+            networks_of(document.get("networks") or connection.get("networks", ())),
             document.get("requestsPerSecond"),
         )
 
@@ -152,7 +168,8 @@ class AccessTokens:
         return page.resources[0].id
 
 
-def _networks(texts: Sequence[str]) -> tuple[Network, ...]:
+def networks_of(texts: Sequence[str]) -> tuple[Network, ...]:
+    """Address ranges as texts, read."""
     return tuple(ip_network(text, strict=False) for text in texts)
 
 
@@ -161,8 +178,10 @@ def _epoch(expires: str | None) -> float:
 
 
 def _shown(token: dict[str, Json]) -> dict[str, Json]:
-    """A token as it is shown: without the digest, with its state."""
+    """A token without its digest, with its state, and the days that are left when they are few."""
     expires = token.get("expires")
     expired = expires is not None and instant(expires) <= now()
     state = "expired" if expired else "active" if token.get("active", True) else "revoked"
-    return {name: value for name, value in token.items() if name != "digest"} | {"state": state}
+    left = days_left(token)
+    shown = {name: value for name, value in token.items() if name != "digest"} | {"state": state}
+    return shown if left is None else shown | {"daysLeft": left}

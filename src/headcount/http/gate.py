@@ -18,9 +18,14 @@ from headcount.directory.searching import Searching
 from headcount.directory.tenant import Tenant
 from headcount.directory.tenants import Tenants
 from headcount.directory.tokens import Access, AccessTokens
+from headcount.directory.unknown_counts import UnknownCounts
+from headcount.directory.verification import Verification
+from headcount.directory.watched_resources import WatchedResources
+from headcount.events.notifier import Notifier
 from headcount.scim.errors import ForbiddenError, UnauthorizedError
 from headcount.scim.scopes import UNRESTRICTED, Permissions, Scope
-from headcount.store.interface import OPERATOR_TENANT, Store
+from headcount.store.administration import DatabaseStore
+from headcount.store.interface import DEFAULT_CONNECTION, OPERATOR_TENANT
 
 FRESH: Final = 1.0
 """Seconds."""
@@ -43,20 +48,26 @@ class Gate:
 
     def __init__(
         self,
-        store: Store,
+        store: DatabaseStore,
         tenants: Tenants,
         tokens: AccessTokens,
+        verification: Verification,
         operator: OperatorResources,
         cursors: Cursors,
         public_url: str,
+        unknown: UnknownCounts | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._store = store
         self._tenants = tenants
         self._tokens = tokens
         self._cursors = cursors
         self._public_url = public_url
+        self._unknown = unknown
+        self._notifier = notifier
+        self._verification = verification
         self._passwords = Passwords()
-        self._access: dict[bytes, tuple[float, Access]] = {}
+        self._access: dict[tuple[str, bytes], tuple[float, Access]] = {}
         self._services: dict[tuple[str, str | None], tuple[float, Service]] = {}
         self._permissions: dict[tuple[str, tuple[Scope, ...]], Permissions] = {}
         self._operator = self._service_of(operator)
@@ -69,8 +80,8 @@ class Gate:
         """
         if authorization is None:
             raise UnauthorizedError("The request needs an access token: 'Authorization: Bearer …'.")
-        access = await self._verified(authorization)
-        if access is None or access.tenant != tenant_name or not access.is_current() or not access.admits(address):
+        access = await self._verified(tenant_name, authorization)
+        if access is None or not access.is_current() or not access.admits(address):
             raise UnauthorizedError("The access token is not valid here.")
         if tenant_name == OPERATOR_TENANT:
             return access, self._operator
@@ -83,7 +94,7 @@ class Gate:
 
     def permissions(self, access: Access, service: Service) -> Permissions:
         """What the caller may do, bound to what the tenant knows now."""
-        if not access.scopes:
+        if not access.scopes and access.connection == DEFAULT_CONNECTION:
             return UNRESTRICTED
         key = (service.tenant.name, access.scopes)
         known = self._permissions.get(key)
@@ -93,18 +104,31 @@ class Gate:
             known = self._permissions[key] = Permissions(access.scopes, service.tenant.registry)
         return known
 
-    async def _verified(self, authorization: bytes) -> Access | None:
-        known = self._access.get(authorization)
+    async def tenant(self, tenant_name: str) -> Tenant | None:
+        """A tenant as it is served, or None."""
+        service = await self._service(tenant_name, None)
+        return None if service is None else service.tenant
+
+    async def base_url(self, tenant_name: str) -> str:
+        """The SCIM base URL of a tenant, also of one that does not exist: its own only where it has one."""
+        tenant = await self.tenant(tenant_name)
+        return f"{self._public_url}/t/{tenant_name}/scim/v2" if tenant is None else tenant.base_url
+
+    async def _verified(self, tenant_name: str, authorization: bytes) -> Access | None:
+        key = (tenant_name, authorization)
+        known = self._access.get(key)
         clock = time.monotonic()
         if known is not None and clock - known[0] < FRESH:
             return known[1]
-        access = await self._tokens.verify(_token_in(authorization))
+        access = await self._verification.verify(_token_in(authorization), tenant_name)
         if access is None:
-            self._access.pop(authorization, None)
+            self._access.pop(key, None)
             return None
         if len(self._access) >= _MOST:
             self._access.clear()
-        self._access[authorization] = clock, access
+        self._access[key] = clock, access
+        if access.is_current():
+            self._tokens.use.note(access.token_id)
         return access
 
     async def _service(self, tenant_name: str, profile: str | None) -> Service | None:
@@ -120,7 +144,9 @@ class Gate:
         if known is not None and known[1].tenant == tenant:
             service = known[1]
         else:
-            service = self._service_of(Resources(tenant, self._store.for_tenant(tenant_name), self._passwords))
+            store = self._store.for_tenant(tenant_name)
+            kind = WatchedResources if tenant.is_watched else Resources
+            service = self._service_of(kind(tenant, store, self._passwords, self._unknown, self._notifier))
         if len(self._services) >= _MOST:
             self._services.clear()
         self._services[key] = clock, service

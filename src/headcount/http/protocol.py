@@ -15,6 +15,8 @@ from headcount.scim.errors import InvalidSyntaxError, RequestTimeoutError, ScimE
 from headcount.scim.messages import error_message
 
 MAX_HEADER_BYTES: Final = 64 * 1024
+WAITING: Final = "/events"
+"""Where clients may wait without end: the end of the path."""
 _BODY: Final = {b"content-length", b"transfer-encoding"}
 _REASONS: Final = {
     400: b"Bad Request",
@@ -106,6 +108,18 @@ class BoundedProtocol(HttpToolsProtocol):
             # the parser would take the body for another protocol, and what comes after for a request
             return InvalidSyntaxError("A request with a body cannot ask for another protocol.")
         return None
+
+    def shutdown(self) -> None:
+        """Ends a connection between two requests, and one on which a client waits for events: it comes back."""
+        super().shutdown()
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and cycle.scope["path"].endswith(WAITING):
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if self.flow.write_paused:  # what the client does not take would be waited for
+                self.transport.abort()
+            else:
+                self.transport.close()
 
     def on_message_complete(self) -> None:
         """What follows is another request."""

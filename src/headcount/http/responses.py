@@ -35,15 +35,17 @@ class Response:
     pieces: AsyncIterator[bytes] | None = None
     sent: int = 0
     """Bytes of body that went out."""
+    content_type: Header = _SCIM
+    caching: Header = _PRIVATE
 
     async def send(self, send: Send, request_id: bytes) -> None:
         """Sends the response."""
         headers = [(b"x-request-id", request_id), *self.headers]
         if self.pieces is not None:
-            await self._send_pieces(send, [_SCIM, _PRIVATE, *headers])
+            await self._send_pieces(send, [self.content_type, self.caching, *headers])
             return
         if self.body:
-            headers += (_SCIM, _PRIVATE, (b"content-length", b"%d" % len(self.body)))
+            headers += (self.content_type, self.caching, (b"content-length", b"%d" % len(self.body)))
         elif self.status not in (204, 304):
             headers.append((b"content-length", b"0"))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -59,9 +61,16 @@ class Response:
         await send({"type": "http.response.body", "body": b""})
 
 
-def json_response(value: Json, status: int = 200, headers: tuple[Header, ...] = ()) -> Response:
+def json_response(
+    value: Json,
+    status: int = 200,
+    headers: tuple[Header, ...] = (),
+    *,
+    content_type: Header = _SCIM,
+    caching: Header = _PRIVATE,
+) -> Response:
     """A response with a JSON body."""
-    return Response(status, orjson.dumps(value), headers)
+    return Response(status, orjson.dumps(value), headers, content_type=content_type, caching=caching)
 
 
 def error_response(error: ScimError, *, credentials_sent: bool = False) -> Response:

@@ -6,22 +6,28 @@ A plain ASGI callable, because this is the hot path. What may be called is data:
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from headcount.directory.client_credentials import ClientCredentials
 from headcount.directory.operator_resources import NAME
 from headcount.directory.operator_schemas import OPERATOR_REGISTRY
 from headcount.directory.representation import Representation
 from headcount.directory.resources import Request
 from headcount.directory.tenant import Limits, Tenant
 from headcount.directory.tokens import Access
+from headcount.events.notifier import Notifier
 from headcount.http.admission import Admission
+from headcount.http.call import Call
+from headcount.http.events import EventEndpoints
 from headcount.http.gate import Gate, Service
+from headcount.http.journal import Journal
 from headcount.http.json_body import decode_json
 from headcount.http.logs import AccessLog, Line
-from headcount.http.rates import Rates, Standing
+from headcount.http.manage import ManageEndpoints
+from headcount.http.oauth import OAUTH_SECTIONS, OAuthEndpoints, tenant_of_metadata
+from headcount.http.rates import Rates
 from headcount.http.requests import (
     ClientDisconnectedError,
     Receive,
@@ -48,10 +54,9 @@ from headcount.scim.errors import (
 from headcount.scim.messages import list_response
 from headcount.scim.registry import Registry, ResourceType, build_registry
 from headcount.scim.schemas import Json
-from headcount.scim.scopes import UNRESTRICTED, Permissions
-from headcount.scim.search import names_of, search_from_message, search_from_parameters
+from headcount.scim.search import search_from_message, search_from_parameters
 from headcount.scim.versions import entity_tag, matches_tag
-from headcount.store.interface import DEFAULT_CONNECTION, OPERATOR_TENANT, StoreError
+from headcount.store.interface import OPERATOR_TENANT, StoreError
 
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
 _HEADERS: Final = {
@@ -63,6 +68,7 @@ _HEADERS: Final = {
     b"if-none-match": "if_none_match",
     b"x-request-id": "request_id",
     b"x-forwarded-for": "forwarded_for",
+    b"last-event-id": "last_event_id",
 }
 
 
@@ -72,41 +78,8 @@ class InternalError(ScimError):
     status = 500
 
 
-@dataclass(slots=True)
-class Call:
-    """One HTTP request on its way through the endpoints."""
-
-    method: str
-    receive: Receive
-    query: bytes
-    headers: dict[str, bytes]
-    request_id: str
-    address: str = ""
-    """Where the client is."""
-    tenant_name: str = ""
-    access: Access | None = None
-    permissions: Permissions = UNRESTRICTED
-    standing: Standing | None = None
-    """How it stands with its rate limit, where it has one."""
-    held: int = 0
-    """Bytes of its body that count."""
-
-    def request(self, parameters: Mapping[str, str]) -> Request:
-        """What the directory needs to know of the request."""
-        if_match = self.headers.get("if_match")
-        return Request(
-            actor=self.access.token_id if self.access else "",
-            request_id=self.request_id,
-            attributes=names_of(parameters.get("attributes")),
-            excluded_attributes=names_of(parameters.get("excludedAttributes")),
-            if_match=None if if_match is None else if_match.decode("latin-1"),
-            connection=self.access.connection if self.access else DEFAULT_CONNECTION,
-            permissions=self.permissions,
-        )
-
-
 class ScimEndpoints:
-    """Answers every request below `/t/` and `/scim`."""
+    """Answers every request below `/t/`, `/scim` and `/manage`."""
 
     def __init__(
         self,
@@ -120,7 +93,15 @@ class ScimEndpoints:
         body_deadline: float,
         behind_proxy: bool,
         processes: int,
+        notifier: Notifier,
+        journal: Journal,
+        manage: ManageEndpoints,
+        credentials: ClientCredentials,
     ) -> None:
+        self._manage = manage
+        self._oauth = OAuthEndpoints(credentials, gate.base_url, self.any_body)
+        self._journal = journal
+        self._events = EventEndpoints(notifier, self.raw_body, self._admit, admission)
         self._gate = gate
         self._rates = Rates(processes)
         self._behind_proxy = behind_proxy
@@ -159,6 +140,7 @@ class ScimEndpoints:
         token_id = call.access.token_id if call.access else ""
         tenant_name = call.tenant_name if NAME.fullmatch(call.tenant_name) else ""  # decoded, it may hold anything
         seconds = time.perf_counter() - started
+        self._journal.note(call, scope["raw_path"], response, seconds)
         self._log.record(
             Line(
                 time.time(),
@@ -197,6 +179,19 @@ class ScimEndpoints:
 
     async def _route(self, call: Call, segments: list[str]) -> Response:
         """Finds what is called; everything but discovery needs a token, whether it exists or not."""
+        if segments[1:3] == ["scim", "events"] or (segments[1] == "t" and segments[3:4] == ["events"]):
+            call.tenant_name, rest = _split(segments, "events")
+            return await self._events.respond(call, rest, await self._enter(call))
+        if len(segments) > 3 and segments[1] == "t" and segments[3] in OAUTH_SECTIONS:  # noqa: PLR2004
+            call.tenant_name = segments[2]
+            return await self._oauth.respond(call, segments[3:])
+        if segments[1] == ".well-known":
+            call.tenant_name, rest = tenant_of_metadata(segments)
+            return await self._oauth.respond(call, rest)
+        if segments[1] == "manage":
+            call.tenant_name = OPERATOR_TENANT
+            await self._enter(call)
+            return await self._manage.respond(call, segments[2:], self.raw_body)
         call.tenant_name, rest = _split(segments)
         if rest and rest[0] in _DISCOVERY:
             return await self._discover(call, rest)
@@ -215,19 +210,30 @@ class ScimEndpoints:
 
     async def _enter(self, call: Call) -> Service:
         """Lets the caller in; raises UnauthorizedError or ForbiddenError."""
-        call.access, service = await self._gate.enter(call.tenant_name, call.headers.get("authorization"), call.address)
-        call.permissions = self._gate.permissions(call.access, service)
-        call.standing = self._rates.take(
-            (
-                (call.access.token_id, call.access.requests_per_second),
-                (call.tenant_name, service.tenant.quotas.requests_per_second),
-            )
-        )
+        access, service = await self._admit(call)
+        call.request_log, call.profile = service.tenant.request_log, service.tenant.profile.name
+        own, whole = access.requests_per_second, service.tenant.quotas.requests_per_second
+        if own is not None or whole is not None:
+            call.standing = self._rates.take(((access.token_id, own), (call.tenant_name, whole)))
         return service
+
+    async def _admit(self, call: Call) -> tuple[Access, Service]:
+        """Lets the caller in without counting."""
+        access, service = await self._gate.enter(call.tenant_name, call.headers.get("authorization"), call.address)
+        call.access, call.permissions = access, self._gate.permissions(access, service)
+        return access, service
 
     async def body(self, call: Call, limit: int) -> Json:
         """The decoded JSON body."""
+        return decode_json(await self.raw_body(call, limit))
+
+    async def raw_body(self, call: Call, limit: int) -> bytes:
+        """The bytes of a JSON body."""
         check_content_type(call.headers.get("content_type"))
+        return await self.any_body(call, limit)
+
+    async def any_body(self, call: Call, limit: int) -> bytes:
+        """The bytes of a body, whatever it is."""
         declared = call.headers.get("content_length")
 
         def hold(size: int) -> None:
@@ -236,18 +242,20 @@ class ScimEndpoints:
 
         self._admission.leave()
         try:
-            body = await read_body(call.receive, declared, limit=limit, deadline=self._body_deadline, hold=hold)
+            call.body = await read_body(call.receive, declared, limit=limit, deadline=self._body_deadline, hold=hold)
         finally:
             self._admission.enter()
-        return decode_json(body)
+        return call.body
 
     async def _discover(self, call: Call, rest: list[str]) -> Response:
         """Discovery is public. A stranger sees what every tenant has, so that nobody learns which tenants exist."""
         tenant_name = call.tenant_name
         is_operator = tenant_name == OPERATOR_TENANT
         registry = OPERATOR_REGISTRY if is_operator else self._standard
+        base_url = f"{self._public_url}/scim/v2" if is_operator else f"{self._public_url}/t/{tenant_name}/scim/v2"
         if "authorization" in call.headers:
-            registry = (await self._enter(call)).tenant.registry
+            tenant = (await self._enter(call)).tenant
+            registry, base_url = tenant.registry, tenant.base_url
         if not (NAME.fullmatch(tenant_name) or is_operator) or len(rest) > 2:  # noqa: PLR2004
             raise NotFoundError
         if call.method not in ("GET", "HEAD"):
@@ -255,7 +263,6 @@ class ScimEndpoints:
         check_accept(call.headers.get("accept"))
         if "filter" in query_parameters(call.query):
             raise ForbiddenError("Discovery endpoints cannot be filtered (RFC 7644 §4).")
-        base_url = f"{self._public_url}/scim/v2" if is_operator else f"{self._public_url}/t/{tenant_name}/scim/v2"
         return json_response(self._discovered(rest, registry, base_url))
 
     def _discovered(self, rest: list[str], registry: Registry, base_url: str) -> Json:
@@ -342,7 +349,7 @@ class _Endpoint:
         request = self._request()
         body = await self._endpoints.body(self._call, self._body_limit())
         done = await self._service.resources.create(self.resource_type, body, request)
-        return self._represented(done, 201)
+        return self._represented(done, 201 if done.is_new else 200)
 
     async def read(self) -> Response:
         """GET on a resource."""
@@ -374,7 +381,8 @@ class _Endpoint:
     async def bulk(self) -> Response:
         """POST to `/Bulk` (RFC 7644 §3.7)."""
         body = await self._endpoints.body(self._call, self._tenant.limits.bulk_bytes)
-        return json_response(await self._service.bulk.run(body, self._call.request({})))
+        answer, self._call.refused = await self._service.bulk.run(body, self._call.request({}))
+        return json_response(answer)
 
     async def me(self) -> Response:
         """`/Me`: the user that the token stands for (RFC 7644 §3.11)."""
@@ -448,13 +456,13 @@ def _headers_of(sent: Iterable[Header]) -> dict[str, bytes]:
     return headers
 
 
-def _split(segments: list[str]) -> tuple[str, list[str]]:
+def _split(segments: list[str], section: str = "scim") -> tuple[str, list[str]]:
     """The tenant's name, and the segments behind the base URL; raises NotFoundError or InvalidVersionError."""
     if segments[1] == "t" and len(segments) > 3 and segments[2] != OPERATOR_TENANT:  # noqa: PLR2004
         tenant_name, rest = segments[2], segments[3:]
     else:
-        tenant_name, rest = OPERATOR_TENANT, segments[1:]
-    if rest[0] != "scim":
+        tenant_name, rest = OPERATOR_TENANT, segments[1 if section == "scim" else 2 :]
+    if rest[0] != section:
         raise NotFoundError
     rest = rest[1:]
     if rest and _VERSION.fullmatch(rest[0]):
