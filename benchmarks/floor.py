@@ -71,7 +71,7 @@ class Floor:
         await self.store.open()
         self.page = self.recorded(Query((Target(USER),), 100))
         bound = bind_filter(parse_filter(f'userName eq "{SAMPLE}"'), USER, TOLERANT)
-        self.filter = self.recorded(Query((Target(USER, bound),), 100))
+        self.filter = self.looked_up(Query((Target(USER, bound),), 100))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.store.close()
@@ -83,6 +83,16 @@ class Floor:
         found: Page = search.search(recorder, TENANT, query)  # type: ignore[arg-type]
         assert found.resources, "the search has to find somebody"
         return recorder.statements[1:-1]
+
+    def looked_up(self, query: Query) -> Statements:
+        """The one statement of a look-up."""
+        recorder = Recorder(self.store.reading)
+        matching = search.look_ups(TENANT, lambda: False).condition(query)
+        assert matching is not None, "the search has to be a look-up"
+        found = search.look_up(recorder, TENANT, query, matching)  # type: ignore[arg-type]
+        assert found is not None, "the look-up has to find few"
+        assert found.resources, "the look-up has to find somebody"
+        return recorder.statements
 
     async def answer(self, scope, body: bytes) -> bytes:
         """The stored bytes."""
@@ -98,8 +108,8 @@ class Floor:
             return reads.read(self.store.reading, TENANT, ("User", resource_id), groups=True).document
         if b"filter" in scope["query_string"]:
             name = scope["query_string"].rsplit(b"%22", 2)[1].decode().replace("%40", "@")
-            return self.replay(self.filter, name)
-        return self.replay(self.page, SAMPLE)
+            return self.find(name)
+        return self.replay(self.page)
 
     async def write(self, write: Write) -> None:
         """Durably, as Headcount does."""
@@ -128,17 +138,27 @@ class Floor:
         await self.write(Update("Group", row.id, Origin(now(), ACTOR, ""), None, members=change))
         return b""
 
-    def replay(self, statements: Statements, name: str) -> bytes:
-        """A recorded search for somebody else: the same statements, and the documents in a list."""
+    def find(self, name: str) -> bytes:
+        """The recorded look-up for somebody else."""
+        ((text, parameters),) = self.filter
+        filled = [name if item == SAMPLE else item for item in parameters]
+        return listed(self.store.reading.execute(text, filled).fetchall())
+
+    def replay(self, statements: Statements) -> bytes:
+        """A recorded search: the same statements, and the documents in a list."""
         execute = self.store.reading.execute
-        filled = [tuple([name if item == SAMPLE else item for item in parameters]) for _, parameters in statements]
         execute("BEGIN")
-        picked = execute(statements[0][0], filled[0]).fetchall()
-        for (text, _), parameters in zip(statements[1:-1], filled[1:-1], strict=True):
+        picked = execute(*statements[0]).fetchall()
+        for text, parameters in statements[1:-1]:
             execute(text, parameters).fetchall()
         rows = execute(statements[-1][0], (TENANT, json.dumps([row[0] for row in picked[:100]]))).fetchall()
         execute("COMMIT")
-        return b'{"Resources":[' + b",".join([row[5] for row in rows]) + b"]}"
+        return listed(rows)
+
+
+def listed(rows: list[Any]) -> bytes:
+    """The documents of rows in a list."""
+    return b'{"Resources":[' + b",".join([row[5] for row in rows]) + b"]}"
 
 
 if __name__ == "__main__":
