@@ -179,19 +179,9 @@ class ScimEndpoints:
 
     async def _route(self, call: Call, segments: list[str]) -> Response:
         """Finds what is called; everything but discovery needs a token, whether it exists or not."""
-        if segments[1:3] == ["scim", "events"] or (segments[1] == "t" and segments[3:4] == ["events"]):
-            call.tenant_name, rest = _split(segments, "events")
-            return await self._events.respond(call, rest, await self._enter(call))
-        if len(segments) > 3 and segments[1] == "t" and segments[3] in OAUTH_SECTIONS:  # noqa: PLR2004
-            call.tenant_name = segments[2]
-            return await self._oauth.respond(call, segments[3:])
-        if segments[1] == ".well-known":
-            call.tenant_name, rest = tenant_of_metadata(segments)
-            return await self._oauth.respond(call, rest)
-        if segments[1] == "manage":
-            call.tenant_name = OPERATOR_TENANT
-            await self._enter(call)
-            return await self._manage.respond(call, segments[2:], self.raw_body)
+        beside = _BESIDE.get(_area_of(segments))
+        if beside is not None:
+            return await beside(self, call, segments)
         call.tenant_name, rest = _split(segments)
         if rest and rest[0] in _DISCOVERY:
             return await self._discover(call, rest)
@@ -207,6 +197,23 @@ class ScimEndpoints:
         if handler is None:
             raise MethodNotAllowedError(tuple(handlers))
         return await handler(endpoint)
+
+    async def _event(self, call: Call, segments: list[str]) -> Response:
+        call.tenant_name, rest = _split(segments, "events")
+        return await self._events.respond(call, rest, await self._enter(call))
+
+    async def _grant(self, call: Call, segments: list[str]) -> Response:
+        call.tenant_name = segments[2]
+        return await self._oauth.respond(call, segments[3:])
+
+    async def _metadata(self, call: Call, segments: list[str]) -> Response:
+        call.tenant_name, rest = tenant_of_metadata(segments)
+        return await self._oauth.respond(call, rest)
+
+    async def _management(self, call: Call, segments: list[str]) -> Response:
+        call.tenant_name = OPERATOR_TENANT
+        await self._enter(call)
+        return await self._manage.respond(call, segments[2:], self.raw_body)
 
     async def _enter(self, call: Call) -> Service:
         """Lets the caller in; raises UnauthorizedError or ForbiddenError."""
@@ -277,6 +284,24 @@ class ScimEndpoints:
             if document["id"].lower() == rest[1].lower():
                 return document
         raise NotFoundError(f"There is no '{rest[1]}' among the {rest[0]}.")
+
+
+_Beside = Callable[[ScimEndpoints, Call, list[str]], Awaitable[Response]]
+
+_BESIDE: Final[Mapping[str, _Beside]] = {
+    "events": ScimEndpoints._event,  # noqa: SLF001  the areas of this class, by the segment that begins them
+    **dict.fromkeys(OAUTH_SECTIONS, ScimEndpoints._grant),  # noqa: SLF001
+    "/.well-known": ScimEndpoints._metadata,  # noqa: SLF001
+    "/manage": ScimEndpoints._management,  # noqa: SLF001
+}
+"""What is answered beside SCIM: by the segment behind the tenant, or the first one with a slash before it."""
+
+
+def _area_of(segments: list[str]) -> str:
+    """The segment that says what a path is about."""
+    if segments[1] == "t" and len(segments) > 3:  # noqa: PLR2004
+        return segments[3]
+    return "events" if segments[1:3] == ["scim", "events"] else f"/{segments[1]}"
 
 
 def _unavailable(call: Call, cause: BaseException, error: UnavailableError) -> Response:
