@@ -42,7 +42,7 @@ def person(**values):
         "userName": f"person{number}@example.com",
         "externalId": f"p{number}",
         "displayName": f"Person {number}",
-        "name": {"givenName": "Pat", "familyName": f"Number {number}"},
+        "name": {"formatted": f"Pat Number {number}", "givenName": "Pat", "familyName": f"Number {number}"},
         "emails": [{"value": f"person{number}@example.com", "type": "work", "primary": True}],
         "active": True,
         **values,

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
 _ALLOCATIONS: Final = 20_000
 """Containers made and not yet gone, past which the youngest are looked through."""
 
+_FAREWELL: Final = 5.0
+"""Seconds."""
 _KNOWN_EVERYWHERE: Final = 1.5
 """Seconds after which every process knows how a tenant was changed."""
 
@@ -152,7 +154,7 @@ def create_application(settings: Settings) -> Application:
         if verifier := installation.operator.verifier_of():
             stack.push_async_callback(verifier.close)
         for work in _background(installation, notifier):
-            stack.callback(asyncio.create_task(work).cancel)
+            stack.push_async_callback(_end, asyncio.create_task(work))
         _settle_memory()
         return serving
 
@@ -233,6 +235,12 @@ def _background(installation: Installation, notifier: Notifier) -> Iterator[Coro
     )
     yield _delivery_if_installed(installation, notifier)
     yield _schedules_if_installed(installation)
+
+
+async def _end(work: asyncio.Task[None]) -> None:
+    """Cancels what goes on, and gives it a moment to leave things as they should be."""
+    work.cancel()
+    await asyncio.wait({work}, timeout=_FAREWELL)
 
 
 async def delivery(installation: Installation, notifier: Notifier) -> None:

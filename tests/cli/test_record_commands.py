@@ -127,6 +127,12 @@ def test_requests_are_told_in_plain_words(folder, acme):
         ("PATCH", 200),
         ("DELETE", 204),
     ]
+    assert [rows[number]["outcome"] for number in (0, 4, 5, 6)] == [
+        "created",
+        "done",
+        "held back: 1 deactivations within a day, more than 0",
+        "done, nothing to say",
+    ]
     assert rows[0]["tolerations"] == ["string booleans accepted"]
     assert rows[1]["outcome"].startswith("refused: userName 'ada' is already in use, by the resource")
     assert "string booleans accepted" in run(folder, "requests", "tail", "--tenant", "acme").stdout

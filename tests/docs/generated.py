@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import typer
 
+from docs.event_types import SCHEMA_FILE, event_table, schema_text
 from docs.pages import REFERENCE
 from docs.sync_job_file import job_file_tables
 from docs.target_packs import pack_tables
@@ -162,6 +163,7 @@ PARTS = {
     "target-packs.md": pack_tables,
     "sync-job-file.md": job_file_tables,
     "management-api.md": route_table,
+    "events.md": event_table,
 }
 """By page of the reference: what makes its generated part."""
 
@@ -174,6 +176,7 @@ def with_part(page: str, part: str) -> str:
 
 
 if __name__ == "__main__":
+    SCHEMA_FILE.write_text(schema_text(), "utf-8")
     for name, make in PARTS.items():
         path = REFERENCE / name
         path.write_text(with_part(path.read_text("utf-8"), make()), "utf-8")

@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from events.deliveries import worker
+from events.deliveries import lines_of, worker
 from headcount.client import ForgedError, verify_webhook
+from headcount.directory.retention import forget
+from headcount.directory.webhooks import SECRETS
 from headcount.events.delivery.retries import PAUSES, instant_in, pause_after
-from headcount.events.webhooks.subscription import TROUBLE
+from headcount.events.webhooks.subscription import LOCKED, PROGRESS, TROUBLE
+from headcount.scim.errors import NotFoundError
 from headcount.store.keeping import Put
+from headcount.testing.store_contract.examples import USER, create
 from processes import eventually
 from receiver import running_receiver
 from serving import running_server, tenant_of
@@ -149,6 +153,27 @@ def test_workers_share_the_work_and_deliver_nothing_twice(tmp_path, receiver):
     assert numbers == list(range(200)), "marks of a tenant are in order among themselves"
 
 
+def test_a_worker_that_is_told_to_stop_leaves_nothing_to_deliver_again(tmp_path, receiver):
+    """Three workers, one after the other, each stopped while it delivers; nobody waits for what another one held."""
+    database = f"sqlite:///{tmp_path / 'headcount.db'}"
+    new_tenant(database)
+    settings = {"HEADCOUNT_DATABASE": database, "HEADCOUNT_PRIVATE_NETWORKS": "127.0.0.0/8"}
+
+    async def write(installation):
+        await installation.webhooks.create("acme", "test", receiver.url)
+        store = installation.store.for_tenant("acme")
+        await store.write_many([create(USER, f"u{number}") for number in range(1_500)])
+
+    administer(database, write)
+    for part in range(1, 4):
+        with worker(tmp_path, settings):
+            eventually(lambda part=part: lines_of(receiver) >= part * 300)
+    with worker(tmp_path, settings):
+        eventually(lambda: lines_of(receiver) >= 1_500, 20)
+    ids = [request["headers"]["webhook-id"] for request in receiver.requests]
+    assert len(ids) == len(set(ids)) == 1_500
+
+
 def test_a_dead_endpoint_costs_the_others_nothing_and_lock_outs_overtake(hooked, client, receiver, tmp_path):
     with running_receiver(tmp_path / "dead") as dead:
         dead.process.kill()
@@ -208,6 +233,85 @@ def test_a_proof_tells_when_a_consumer_first_came_so_far(hooked, client):
     assert acknowledged() == first
     feed.post("/ack", {"consumer": "slow", "position": None}).ok(204)
     assert acknowledged().keys() == {"quick"}
+
+
+def test_an_endpoint_that_was_shut_for_longer_than_the_log_is_kept_is_told(hooked, client, receiver):
+    subscription = subscribe(hooked, client, receiver)
+    operator = hooked.client("/scim/v2", hooked.operator_token())
+    path = f"/WebhookSubscriptions/{subscription}"
+    operator.patch(path, {"op": "replace", "path": "active", "value": False}).ok()
+    client.new_user()
+    store_of(hooked, client, lambda store: store.sequence_changes())
+    store_of(hooked, client, lambda store: store.forget_changes("9999"))
+    last = client.new_user()["id"]
+    operator.patch(path, {"op": "replace", "path": "active", "value": True}).ok()
+    operator.close()
+    told = eventually(lambda: len(receiver.events) >= 2 and receiver.events)
+    kinds = {event["type"]: event["data"].get("resource", {}).get("id") for event in told}
+    assert kinds == {"snapshot.needed": None, "user.created": last}
+
+
+def test_a_subscription_tells_no_more_than_its_scopes_and_its_tenant(hooked, client, receiver):
+    scopes = [{"type": "User", "operations": ["read"], "readable": ["userName"], "filter": 'userName sw "a"'}]
+    subscribe(hooked, client, receiver, scopes=scopes)
+    stranger = hooked.new_tenant()
+    stranger.new_user(userName="alien")
+    stranger.close()
+    client.new_user(userName="bob")
+    ada = client.new_user(userName="ada", title="secret")["id"]
+    client.new_group(ada, displayName="secret")
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "title", "value": "secret too"})
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "userName", "value": "amy"})
+    client.delete(f"/Users/{ada}").ok(204)
+    told = eventually(lambda: len(receiver.events) == 4 and receiver.events)
+    assert {event["type"] for event in told} == {"user.created", "user.updated", "user.deleted", "user.lockedOut"}
+    assert {event["data"]["resource"]["id"] for event in told} == {ada}
+    assert "secret" not in json.dumps(receiver.requests)
+    updated = next(event["data"] for event in told if event["type"] == "user.updated")
+    assert (updated["previous"]["userName"], updated["after"]["userName"]) == ("ada", "amy")
+
+
+def test_proofs_are_kept_for_as_long_as_the_log(hooked, client, receiver):
+    subscribe(hooked, client, receiver)
+    ada = client.new_user()["id"]
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "active", "value": False})
+    eventually(lambda: _locked(receiver))
+    eventually(lambda: store_of(hooked, client, lambda store: store.lines(LOCKED)))
+
+    async def pass_by(installation, days):
+        await forget(installation.tenants, installation.store, installation.audit, days)
+        return len(await installation.store.for_tenant(tenant_of(client)).lines(LOCKED))
+
+    assert hooked.administer(lambda installation: pass_by(installation, 1)) == 1
+    assert hooked.administer(lambda installation: pass_by(installation, -1)) == 0
+    with pytest.raises(NotFoundError):
+        hooked.administer(lambda installation: installation.lock_outs.show(tenant_of(client), ada))
+
+
+def test_a_subscription_that_is_deleted_leaves_nothing(hooked, client, receiver):
+    subscription = subscribe(hooked, client, receiver)
+    receiver.answer(500)
+    ada = client.new_user()["id"]
+    eventually(lambda: receiver.requests)
+    for title in ("a", "b"):
+        client.patch(f"/Users/{ada}", {"op": "replace", "path": "title", "value": title})
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "active", "value": False})
+    queues = [f"webhook {subscription}", f"lockout {subscription}"]
+
+    async def kept(store):
+        entries = [entry for name in (PROGRESS, TROUBLE) for entry in await store.entries(name, prefix=subscription)]
+        return [await store.queued(queue) for queue in queues], len(entries)
+
+    eventually(lambda: store_of(hooked, client, kept)[0] == [4, 1])
+    operator = hooked.client("/scim/v2", hooked.operator_token())
+    operator.delete(f"/WebhookSubscriptions/{subscription}").ok(204)
+    operator.close()
+    eventually(lambda: store_of(hooked, client, kept) == ([0, 0], 0))
+
+    async def secret(installation):
+        return await installation.operator.store.entry(SECRETS, subscription)
+
+    assert hooked.administer(secret) is None
 
 
 def signed_by_hand(body, *, secret=SECRET, at=None, message="msg_1"):

@@ -8,7 +8,7 @@ from http.client import HTTPException
 
 import pytest
 
-from events.deliveries import worker
+from events.deliveries import lines_of, worker
 from processes import eventually, server
 from receiver import running_receiver
 from serving import PATCH_OP, Client, user
@@ -69,12 +69,6 @@ def log_of(database):
         return {f"acme.{row.position}": (row.id, row.position) for row in rows}
 
     return administer(database, read)
-
-
-def lines_of(receiver):
-    """How many requests it has kept; cheaper than to read them."""
-    file = receiver.folder / "requests.ndjson"
-    return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
 @pytest.mark.timeout(240)

@@ -160,7 +160,7 @@ def test_a_private_address_is_not_called_unless_it_is_allowed(server, new_tenant
     client.new_user()
     attempts = until(lambda: server.administer(lambda installation: installation.webhooks.deliveries(made["id"])))
     assert attempts[0]["status"] == 0
-    assert "HEADCOUNT_PRIVATE_NETWORKS" in attempts[0]["answer"]
+    assert "is not secured: give it as https://" in attempts[0]["answer"]
     assert receiver.requests == []
 
 

@@ -273,12 +273,13 @@ def test_no_secret_gets_into_the_request_log(apart, client):
         ("POST", "/Users", b'{"password": "hunter2'),
         ("PATCH", "/Users/x", {"Operations": [operation]}),
         ("PATCH", "/Users/x", {"Operations": [{"op": "add", "value": {"PassWord": "hunter2"}}]}),
-        ("POST", "/Bulk", {"Operations": [{"method": "POST", "path": "/Users", "data": secret}]}),
+        ("POST", "/Bulk", {"Operations": [{"method": "POST", "path": "/Users", "bulkId": "b", "data": secret}]}),
         ("GET", "/Users?filter=password%20eq%20%22hunter2%22", None),
         ("POST", "/Users/.search", {"filter": 'password eq "hunter2"'}),
     ):
         client.send(method, path, body)
     until(lambda: len(logged(apart, client)) == 6)
+    assert logged(apart, client)[3]["outcome"] == "done, but 1 of 1 operations were refused"
     assert kept_of(apart, tenant_of(client), "hunter2") == 0
 
 
@@ -318,10 +319,15 @@ def test_the_record_can_be_read_through_the_api(apart, client):
     assert operator.get(f"/tenants/{name}/audit", until=day).ok()["entries"] == []
     assert len(operator.get(f"/tenants/{name}/audit", since=day).ok()["entries"]) == 5
     assert operator.get("/tenants/nobody/audit").status == 404
+    erasures = f"/tenants/{name}/audit/erasures"
+    assert operator.post(erasures, {"id": entry["id"]}).error == (409, None)
+    client.delete(f"/Users/{entry['id']}").ok(204)
+    assert operator.post(erasures, {"id": entry["id"]}).ok() == {"erased": 2}
     assert operator.get(f"/tenants/{name}/audit", limit="0").status == 400
     scoped = [{"type": "Audit", "operations": ["read"], "filter": f'tenant eq "{name}"'}]
     auditor = operator.with_token(apart.operator_token(scopes=scoped))
     auditor.get(f"/tenants/{name}/audit").ok()
+    assert auditor.post(erasures, {"id": entry["id"]}).status == 403
     assert auditor.get(f"/tenants/{name}/requests").status == 403
     other = apart.new_tenant()
     assert auditor.get(f"/tenants/{tenant_of(other)}/audit").status == 404

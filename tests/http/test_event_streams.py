@@ -36,7 +36,7 @@ class Stream:
 def streaming(client, query="", path=None, **headers):
     """A stream of a client's tenant."""
     path = path or f"/t/{tenant_of(client)}/events"
-    lines = [f"GET {path}{query} HTTP/1.1", "Host: x", "Accept: text/event-stream"]
+    lines = [f"GET {path}{query} HTTP/1.1", "Host: x", "Accept: text/event-stream", "Connection: close"]
     lines += [
         f"Authorization: Bearer {client.token}",
         *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()),

@@ -130,6 +130,17 @@ class Company:
             assert not result["targets"][0]["problems"], result
         return result["targets"][0]["applied"]["actions"]
 
+    def planned(self):
+        """The name of a plan of the last job, which is not carried out yet."""
+        self._publish()
+        for job in self._jobs[:-1]:
+            assert self._command("run", job)["exitCode"] == 0
+        return self._command("plan", self._jobs[-1])["plan"]
+
+    def applied(self, plan):
+        """What came of a plan."""
+        return self._command("apply", plan)["targets"][0]
+
     def pending(self):
         """The changes that are planned now, for all jobs, as the source is read in part and in full."""
         self._publish()
@@ -153,6 +164,10 @@ class Company:
     def reviews(self):
         """Who waits for a human."""
         return self._command("review", self._jobs[-1])
+
+    def link(self, key, identifier):
+        """A human says whose an account is."""
+        self._command("review", self._jobs[-1], key, "--target", "app", "--link", identifier)
 
     def run(self):
         """What a run of the last job says, whatever it is."""

@@ -57,6 +57,16 @@ class Application:
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
 
+    def change(self, identifier, path, value):
+        """Somebody changes a user by hand."""
+        body = {
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": path, "value": value}],
+        }
+        with self.client() as client:
+            answer = client.patch(f"/Users/{identifier}", json=body)
+        assert answer.is_success, answer.text
+
     def client(self):
         """An HTTP client of its own."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/scim+json"}

@@ -146,3 +146,41 @@ def test_a_name_that_somebody_else_has_waits_for_a_human(new_company):
     assert company.sync() == {"update": 1}
     assert ids_at(company).keys() == {"west201", "west-free", "west203", "west-taken"}
     assert (company.reviews(), company.pending()) == ([], [])
+
+
+def test_what_somebody_else_changes_there_is_drift_and_no_obstacle(new_company):
+    company = new_company(name="east")
+    application = company.application
+    for number in range(301, 304):
+        company.hire(number)
+    company.sync()
+    application.change(ids_at(company)["east302"], "title", "Emperor")
+    assert company.pending() == []
+    assert [
+        (change["label"], value["path"], value["old"]) for change in company.drifted() for value in change["values"]
+    ] == [("east302", "title", "Emperor")]
+    company.change(302, department="Sales")
+    company.run()
+    company.run()
+    assert company.pending() == []
+    assert accounts_at(company)["east302"] == account_of(company.people[302] | {"title": "Emperor"})
+
+
+def test_an_account_that_somebody_made_meanwhile_waits_for_a_human_who_links_it(new_company):
+    company = new_company(name="edge")
+    company.hire(401)
+    company.sync()
+    company.hire(402)
+    plan = company.planned()
+    theirs = company.application.create("edge402")
+    assert [(problem["action"], problem["status"]) for problem in company.applied(plan)["problems"]] == [
+        ("create", "conflict")
+    ]
+    [review] = company.reviews()
+    assert [candidate["id"] for candidate in review["candidates"]] == [theirs]
+    company.link(review["key"], theirs)
+    assert company.sync()["adopt"] == 1
+    assert ids_at(company)["edge402"] == theirs
+    assert accounts_at(company)["edge402"] == account_of(company.people[402])
+    assert teams_at(company) == {"edge All": {"edge401", "edge402"}}
+    assert (company.reviews(), company.pending()) == ([], [])

@@ -343,7 +343,11 @@ def test_one_person_at_once(world, target):
     rows = [dict(one, title="Senior") if one["number"] in ("2", "3") else one for one in STAFF]
     world.write(*rows)
     job = str(world.folder / "hr.yaml")
-    assert done(one(world.command(lambda jobs: jobs.now(job, "2")))) == {"update": 1}
+    report = one(world.command(lambda jobs: jobs.now(job, "2")))
+    assert done(report) == {"update": 1}
+    assert report.trace[0] == "read: 1 record"
+    assert '      title : "Employee" → "Senior"' in report.trace
+    assert report.trace[-1] == "update p2@example.com: done"
     assert people_at(target)["p2@example.com"] == (True, "Senior")
     assert people_at(target)["p3@example.com"] == (True, "Employee")
     assert briefly(world.plan().changes) == [("update", "3")]

@@ -41,6 +41,10 @@ Passwords = Annotated[
 ]
 DisplayName = Annotated[str | None, typer.Option(help="What people call the tenant.")]
 Limit = Annotated[str | None, typer.Option(metavar="NUMBER", help="At most so many; 'none' for any number.")]
+State = Annotated[
+    str | None, typer.Option(help="active, or suspended: its clients get 403, its data stays.", show_default=False)
+]
+PublicUrl = Annotated[str | None, typer.Option(metavar="URL", help="The URL that its clients use, before /t/NAME.")]
 RefuseUnknown = Annotated[
     bool | None,
     typer.Option("--refuse-unknown/--ignore-unknown", help="What happens to attributes that no schema has."),
@@ -104,12 +108,8 @@ def update(
     display_name: DisplayName = None,
     passwords: Passwords = None,
     refuse_unknown: RefuseUnknown = None,
-    state: Annotated[
-        str | None, typer.Option(help="active, or suspended: its clients get 403, its data stays.", show_default=False)
-    ] = None,
-    public_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="The URL that its clients use, before /t/NAME.")
-    ] = None,
+    state: State = None,
+    public_url: PublicUrl = None,
     max_users: Limit = None,
     max_groups: Limit = None,
     requests_per_second: Limit = None,
@@ -137,9 +137,7 @@ def update(
         "rehire": rehire,
         "requestLog": request_log,
     }
-    changes = {key: value for key, value in given.items() if value is not None}
-    if not changes:
-        raise UsageError("nothing to change; see 'headcount tenant update --help'")
+    changes = _changes(given)
     changed = with_installation(database, lambda installation: installation.tenants.update(name, changes))
     show(changed, as_json=as_json, sentence=f"Changed the tenant {name}.")
 
@@ -223,6 +221,14 @@ def import_from(
         made = with_installation(database, lambda installation: installation.imports.read(file, report, name=name))
     sentence = f"Made the tenant {made['name']}. Next: headcount token create --tenant {made['name']} --name …"
     show(made, as_json=as_json, sentence=sentence)
+
+
+def _changes(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given; raises UsageError when that is nothing."""
+    changes = {key: value for key, value in given.items() if value is not None}
+    if not changes:
+        raise UsageError("nothing to change; see 'headcount tenant update --help'")
+    return changes
 
 
 def _limits(**given: str | None) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from headcount.settings import Settings
 def worker(log_format: LogFormat = None, database: Database = None, as_json: AsJson = False) -> None:
     """Deliver webhooks, beside servers or instead of them; any number of workers share the work.
 
-    'headcount serve' delivers as well. Ctrl-C or SIGTERM stops it; what is under way is delivered again by others.
+    'headcount serve' delivers as well. Ctrl-C or SIGTERM stops it, once what is under way is delivered.
 
     Example: headcount worker --database postgresql://db.internal/headcount
     """

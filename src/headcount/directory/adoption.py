@@ -59,12 +59,14 @@ class Adoption:
     ) -> None:
         """Puts a likeness on the list, with what both sides say of the person."""
         row = await self._store.read(resource_type.name, owner, groups=False)
-        if row is None:
-            return
+        if row is not None:
+            await self._store.put([self._likeness(row, body, origin, matched)])
+
+    def _likeness(self, row: StoredResource, body: Mapping[str, Json], origin: Origin, matched: str) -> Put:
         value = {
             "matched": matched,
-            "type": resource_type.name,
-            "resource": owner,
+            "type": row.type,
+            "resource": row.id,
             "madeBy": row.connection,
             "connection": origin.connection,
             "at": origin.at,
@@ -72,7 +74,7 @@ class Adoption:
             "theirs": redacted(dict(body), secrets_of(self._tenant.registry)),
             "ours": orjson.loads(row.document),
         }
-        await self._store.put([Put(REVIEWS, _key(row, origin.connection), orjson.dumps(value))])
+        return Put(REVIEWS, _key(row, origin.connection), orjson.dumps(value))
 
     async def review_likenesses(
         self, resource_type: ResourceType, created: str, body: Mapping[str, Json], origin: Origin
@@ -82,6 +84,7 @@ class Adoption:
         emails = body.get("emails")
         if path is None or path.sub_attribute is None or not isinstance(emails, list):
             return
+        puts: dict[str, Put] = {}
         for email in emails[:10]:
             value = email.get("value") if isinstance(email, Mapping) else None
             if not isinstance(value, str) or not value:
@@ -90,7 +93,9 @@ class Adoption:
             page = await self._store.search(Query((Target(resource_type, same),), 5, total=False, groups=False))
             for row in page.resources:
                 if row.id != created:
-                    await self.review(resource_type, row.id, {**body, "id": created}, origin, "emails.value")
+                    puts[row.id] = self._likeness(row, {**body, "id": created}, origin, "emails.value")
+        if puts:
+            await self._store.put(list(puts.values()))
 
     async def check_owner(self, row: StoredResource, connection: str) -> None:
         """Raises ForbiddenError for a resource that another connection made, unless an operator has linked it.

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 import orjson
 
+from headcount.directory.adoption import EXTERNAL_IDS as OWN_EXTERNAL_IDS
+from headcount.directory.adoption import LINKS, REVIEWS, TOMBSTONES
+from headcount.directory.guard.held import HELD
 from headcount.scim.schemas import Json
 from headcount.store.tables import Kind, Row, Table
 
@@ -55,7 +58,7 @@ def _part(
     return Part(name, Table(table, {"tenant": Kind.TEXT} | kinds), names, order, only)
 
 
-PORTABLE_COLLECTIONS: Final = frozenset({"unknown attribute"})
+PORTABLE_COLLECTIONS: Final = frozenset({"unknown attribute", OWN_EXTERNAL_IDS, LINKS, REVIEWS, TOMBSTONES, HELD})
 """Entries that mean the same elsewhere: places in the feed, sealed secrets and chains of digests do not."""
 
 MEMBERSHIPS: Final = _part(

@@ -22,6 +22,7 @@ from headcount.directory.representation import Representation
 from headcount.directory.resources import NOTHING, Request, Resources
 from headcount.directory.tenant import Tenant
 from headcount.directory.trust import Verifier, check_trust
+from headcount.events.feed import known_types, names_of_types
 from headcount.scim.errors import ConflictError, ForbiddenError, InvalidValueError, NotFoundError, UniquenessError
 from headcount.scim.folding import instant
 from headcount.scim.profiles import STRICT
@@ -46,6 +47,8 @@ RegistryOf = Callable[[str], Awaitable[Registry]]
 """The registry of a tenant, by name."""
 WebhookMade = Callable[[str, str], Awaitable[str]]
 """The secret of a new subscription, by its id and tenant."""
+WebhookGone = Callable[[str, str], Awaitable[None]]
+"""Takes the id and tenant of a subscription that was deleted."""
 
 
 class OperatorResources(Resources):
@@ -61,6 +64,8 @@ class OperatorResources(Resources):
         """What keys and issuers are checked with; None where the extra for signed tokens is not installed."""
         self.webhook_made: WebhookMade | None = None
         """What gives a new subscription its secret; set by what serves subscriptions."""
+        self.webhook_gone: WebhookGone | None = None
+        """What removes everything that is kept for a subscription; set likewise."""
 
     async def create(
         self, resource_type: ResourceType, body: Json, request: Request, given: Mapping[str, Json] = NOTHING
@@ -107,6 +112,8 @@ class OperatorResources(Resources):
             await self.remove_tenant(document["name"], resource_id, request)
             return
         await super().delete(resource_type, resource_id, request)
+        if resource_type is WEBHOOK and self.webhook_gone is not None:
+            await self.webhook_gone(resource_id, document["tenant"])
         if resource_type is CONNECTION:
             async for token in find_all(self, ACCESS_TOKEN, ("tenant", document["tenant"])):
                 if token.get("connection") == document["name"]:
@@ -188,6 +195,12 @@ class OperatorResources(Resources):
 
     async def _check_webhook(self, resource: dict[str, Json], _current: Mapping[str, Json] | None) -> None:
         await self.check_tenant(resource["tenant"])
+        if resource["tenant"] == OPERATOR_TENANT:
+            raise InvalidValueError("The operator's tenant has no webhooks; its events are read at /scim/events.")
+        if self.registry_of is not None:
+            names_of_types(
+                ",".join(resource.get("events", ())), known_types(await self.registry_of(resource["tenant"]))
+            )
         if not _is_endpoint(resource["url"]):
             raise InvalidValueError(f"'{resource['url']}' is no endpoint: give it as https://app.example.com/hooks")
         if not 1 <= resource.get("batchSize", 1) <= MOST_IN_A_BATCH:

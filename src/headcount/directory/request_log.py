@@ -5,6 +5,7 @@ words) and keeping it happen beside them, every second, for the last ones of eac
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -16,6 +17,7 @@ import orjson
 import structlog
 
 from headcount.directory.addressed import addressed
+from headcount.directory.guard.held import HELD
 from headcount.directory.redaction import REDACTED, names_secret, redacted, secrets_of
 from headcount.directory.tenants import Tenants
 from headcount.scim.applied import applied_to_body, applied_to_filter, applied_to_patch, in_words
@@ -37,6 +39,8 @@ KEPT: Final = 1_000
 """Requests of one tenant that are kept."""
 MOST_BODY: Final = 16 * 1024
 """Bytes of a body that are kept."""
+_LOOKING: Final = 0.1
+"""Seconds of each that are spent on looking for tolerations."""
 _READ_BODY: Final = 64 * 1024
 """Bytes of a body past which it is not looked into."""
 
@@ -101,7 +105,9 @@ class RequestLog:
             with suppress(NotFoundError):  # the tenant is gone
                 registry = await self._tenants.registry(tenant)
                 exchanges = [exchange() for exchange in buffer]
-                lines = [Line(item.at, await _told(item, registry, store), item.request_id) for item in exchanges]
+                deadline = time.monotonic() + _LOOKING
+                told = [(item, await _told(item, registry, store, deadline)) for item in exchanges]
+                lines = [Line(item.at, text, item.request_id) for item, text in told]
                 await store.append(REQUESTS, lines)
                 await store.trim(REQUESTS, keep=KEPT)
 
@@ -125,8 +131,9 @@ class RequestLog:
         return self._store.for_tenant(tenant)
 
 
-async def _told(item: Exchange, registry: Registry, store: TenantKeeping) -> bytes:
-    """A request as it is kept."""
+async def _told(item: Exchange, registry: Registry, store: TenantKeeping, deadline: float) -> bytes:
+    """A request as it is kept; tolerations are looked for until a deadline, so that others are served as well."""
+    await asyncio.sleep(0)
     resource_type, resource_id = addressed(item.path, registry)
     secrets = secrets_of(registry)
     body = _decoded(item.body)
@@ -140,19 +147,23 @@ async def _told(item: Exchange, registry: Registry, store: TenantKeeping) -> byt
         "actor": item.actor,
         "connection": item.connection,
         "address": item.address,
-        "outcome": await _outcome(item, store, resource_type),
-        "tolerations": [in_words(found) for found in await _applied(item, body, resource_type, resource_id, store)],
+        "outcome": await _outcome(item, store, resource_type, resource_id),
+        "tolerations": [],
     }
+    if time.monotonic() < deadline and len(item.body) <= MOST_BODY:
+        found = await _applied(item, body, resource_type, resource_id, store)
+        told["tolerations"] = [in_words(toleration) for toleration in found]
     if item.with_bodies:
         told["body"] = _bounded(redacted(body, secrets))
         told["answer"] = _bounded(redacted(_decoded(item.answer), secrets))
     return orjson.dumps(told)
 
 
-async def _outcome(item: Exchange, store: TenantKeeping, resource_type: ResourceType | None) -> str:
+async def _outcome(item: Exchange, store: TenantKeeping, resource_type: ResourceType | None, resource_id: str) -> str:
     """How it ended, in plain words."""
     if item.status < 400:  # noqa: PLR2004
-        return _DONE.get(item.status, "done")
+        held = await _held(item, store, resource_type, resource_id) if item.method in _MAY_BE_HELD else ""
+        return held or _of_bulk(item) or _DONE.get(item.status, "done")
     answer = _decoded(item.answer)
     detail = answer.get("detail", "") if isinstance(answer, Mapping) else ""
     words = f"refused: {detail}" if item.status < 500 else f"failed: {detail}"  # noqa: PLR2004
@@ -164,6 +175,22 @@ async def _outcome(item: Exchange, store: TenantKeeping, resource_type: Resource
     return words
 
 
+async def _held(item: Exchange, store: TenantKeeping, resource_type: ResourceType | None, resource_id: str) -> str:
+    """Why the guard holds what the client was told is done; empty when it does not."""
+    prefix = f"{resource_type.name}/{resource_id}/" if resource_type is not None else "-"
+    held = (orjson.loads(entry.value) for entry in await store.entries(HELD, prefix=prefix))
+    return next((f"held back: {change['reason']}" for change in held if change["requestId"] == item.request_id), "")
+
+
+def _of_bulk(item: Exchange) -> str:
+    """How many operations of a bulk request were refused; empty when none was."""
+    answer = _decoded(item.answer) if item.path.endswith("/Bulk") else None
+    operations = answer.get("Operations", ()) if isinstance(answer, Mapping) else ()
+    refused = sum(operation["status"] >= "400" for operation in operations)
+    return f"done, but {refused} of {len(operations)} operations were refused" if refused else ""
+
+
+_MAY_BE_HELD: Final = frozenset({"PUT", "PATCH", "DELETE"})
 _DONE: Final = {201: "created", 204: "done, nothing to say", 304: "not changed since"}
 
 

@@ -10,6 +10,7 @@ from headcount.directory.adoption import forget_tombstones
 from headcount.directory.audit.auditing import Audit
 from headcount.directory.guard.guarding import forget_counts
 from headcount.directory.identifiers import holder
+from headcount.directory.request_log import REQUESTS
 from headcount.directory.tenants import Tenants
 from headcount.events.feed import ACKNOWLEDGED
 from headcount.events.webhooks.subscription import LOCKED
@@ -31,7 +32,7 @@ async def forget(tenants: Tenants, store: DatabaseStore, audit: Audit, days: int
     for name in [OPERATOR_TENANT, *(tenant["name"] for tenant in await tenants.list())]:
         removed += await audit.forget(name, before)
         kept = store.for_tenant(name)
-        for log in (LOCKED, ACKNOWLEDGED):
+        for log in (LOCKED, ACKNOWLEDGED, REQUESTS):
             await kept.trim(log, before=before)
         await forget_tombstones(kept, before)
         await forget_counts(kept)

@@ -19,7 +19,7 @@ from headcount.directory.operator_schemas import WEBHOOK
 from headcount.directory.tenants import Tenants
 from headcount.events.feed import Wish
 from headcount.events.types import TEST, Event
-from headcount.events.webhooks.dispatching import begin, requeue_range, task_of
+from headcount.events.webhooks.dispatching import begin, end, requeue_range, task_of
 from headcount.events.webhooks.subscription import DELIVERIES, Subscription
 from headcount.scim import urns
 from headcount.scim.registry import Registry
@@ -45,6 +45,7 @@ class Webhooks:
         self._seal = seal
         self._made: dict[str, tuple[Json, Registry, Subscription]] = {}
         operator.webhook_made = self._begin
+        operator.webhook_gone = self._end
 
     async def create(self, tenant: str, name: str, url: str, **settings: Json) -> dict[str, Json]:
         """A new subscription; its `secret` is shown this once."""
@@ -65,7 +66,6 @@ class Webhooks:
     async def delete(self, subscription_id: str) -> None:
         """Removes a subscription; what is queued for it is not delivered any more."""
         await self._operator.delete(WEBHOOK, subscription_id, request_of("cli"))
-        await self._operator.store.put([Put(SECRETS, subscription_id, None)])
 
     async def rotate(self, subscription_id: str) -> str:
         """A new secret; the one before goes on signing for a day."""
@@ -129,6 +129,11 @@ class Webhooks:
     async def _begin(self, subscription_id: str, tenant: str) -> str:
         await begin(self._store.for_tenant(tenant), subscription_id)
         return await self._keep_new_secret(subscription_id, [])
+
+    async def _end(self, subscription_id: str, tenant: str) -> None:
+        await self._operator.store.put([Put(SECRETS, subscription_id, None)])
+        self._made.pop(subscription_id, None)
+        await end(self._store.for_tenant(tenant), subscription_id, now())
 
     async def _keep_new_secret(self, subscription_id: str, older: list[dict[str, str]]) -> str:
         secret = "whsec_" + b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()

@@ -13,7 +13,7 @@ import orjson
 
 from headcount.events.notifier import Notifier
 from headcount.events.telling import events_of, tells_members
-from headcount.events.types import Event
+from headcount.events.types import EVENT_TYPES, VERBS, Event, prefix_of
 from headcount.scim.errors import InvalidValueError, ScimError
 from headcount.scim.projection import Projection
 from headcount.scim.registry import Registry, ResourceType
@@ -202,6 +202,12 @@ class Feed:
             if len(found) < _MEMBERS_AT_A_TIME:
                 break
         return tuple(ids)
+
+
+def known_types(registry: Registry) -> frozenset[str]:
+    """The names of all event types of a tenant, those of its own resource types too."""
+    custom = {f"{prefix_of(kind.name)}.{verb}" for kind in registry.resource_types for verb in VERBS}
+    return frozenset(custom.union(item.name for item in EVENT_TYPES))
 
 
 def names_of_types(text: str, known: Collection[str]) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """Rows of the change log told as events, within what a listener may know. Pure."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -12,6 +12,7 @@ from headcount.scim.registry import Registry
 from headcount.scim.scopes import Operation, Permission, Permissions
 from headcount.store.keeping import ChangeRow
 
+_EXTERNAL_ID: Final = re.compile(rb'\{(?:"schemas":\[[^\]]*\],|"id":"[^"\\]*",)*"externalId":("(?:[^"\\]|\\.)*")')
 _VERBS: Final = {"create": "created", "update": "updated", "delete": "deleted"}
 
 
@@ -21,16 +22,15 @@ def events_of(row: ChangeRow, tenant: str, registry: Registry, permissions: Perm
     A fence is asked of the resource before and after: what comes in is told as created, what goes out as deleted,
     each with the reason. `after` and `previous` hold what the listener may read.
     """
-    event = _event(row, tenant)
     resource_type = registry.by_name.get(row.type)
     if not row.type:
-        yield from _mark(row, event, permissions)
+        yield from _mark(row, tenant, permissions)
     elif resource_type is not None and permissions.of(resource_type).may(Operation.READ):
         permission = permissions.of(resource_type)
         if row.kind != "update" or row.after is not None:
-            yield from (_restricted if permissions.is_restricted else _plain)(row, event, permission)
-        if row.kind != "delete" and tells_members(permission):
-            yield from _members(row, event)
+            yield from (_restricted if permissions.is_restricted else _plain)(row, tenant, permission)
+        if (row.added or row.removed) and row.kind != "delete" and tells_members(permission):
+            yield from _members(row, tenant)
 
 
 def tells_members(permission: Permission) -> bool:
@@ -72,46 +72,49 @@ def text_of(event: Event) -> bytes:
     return b"".join(parts) + b"}}"
 
 
-def _event(row: ChangeRow, tenant: str) -> Event:
+def _event(row: ChangeRow, tenant: str, type_name: str, **told: Any) -> Event:
+    event_id = f"{tenant}.{row.position}"
     return Event(
-        type="",
+        type=type_name,
         timestamp=row.at,
-        id=f"{tenant}.{row.position}",
+        id=event_id + told.pop("part", ""),
         tenant=tenant,
         position=row.position,
-        txn=row.request_id or f"{tenant}.{row.position}",
+        txn=row.request_id or event_id,
         actor=row.actor,
         request_id=row.request_id,
         resource_type=row.type,
         resource_id=row.id,
         version=row.version,
+        **told,
     )
 
 
-def _mark(row: ChangeRow, event: Event, permissions: Permissions) -> Iterator[Event]:
+def _mark(row: ChangeRow, tenant: str, permissions: Permissions) -> Iterator[Event]:
     """What belongs to no resource; those with scopes hear no more of it than that they need a new snapshot."""
     if not permissions.is_restricted:
-        yield replace(event, type=row.kind, after=row.after)
+        yield _event(row, tenant, row.kind, after=row.after)
     elif row.kind == SNAPSHOT_NEEDED:
-        yield replace(event, type=row.kind)
+        yield _event(row, tenant, row.kind)
 
 
-def _plain(row: ChangeRow, event: Event, permission: Permission) -> Iterator[Event]:
+def _plain(row: ChangeRow, tenant: str, permission: Permission) -> Iterator[Event]:
     """Everything that is ever returned, to those who may know everything."""
     after, previous = row.after, row.before
     if not permission.resource_type.is_verbatim:
         projection = Projection(permission.resource_type)
         after, previous = (text and orjson.dumps(projection.apply(orjson.loads(text))) for text in (after, previous))
-    yield replace(
-        event,
-        type=f"{prefix_of(row.type)}.{_verb(row)}",
+    yield _event(
+        row,
+        tenant,
+        f"{prefix_of(row.type)}.{_verb(row)}",
         external_id=_external_id(after or previous),
         after=after,
         previous=previous,
     )
 
 
-def _restricted(row: ChangeRow, event: Event, permission: Permission) -> Iterator[Event]:
+def _restricted(row: ChangeRow, tenant: str, permission: Permission) -> Iterator[Event]:
     """What is left of it within scopes and fence."""
     projection = Projection(permission.resource_type, readable=permission.shown)
     before, after = (_within(text, permission, projection) for text in (row.before, row.after))
@@ -122,9 +125,10 @@ def _restricted(row: ChangeRow, event: Event, permission: Permission) -> Iterato
         verb, marks = ("created", {"reason": "entered"}) if before is None else ("deleted", {"reason": "left"})
     elif verb in ("deactivated", "reactivated") and not _shows(permission, "active"):
         verb = "updated"
-    yield replace(
-        event,
-        type=f"{prefix_of(row.type)}.{verb}",
+    yield _event(
+        row,
+        tenant,
+        f"{prefix_of(row.type)}.{verb}",
         external_id=str((after or before or {}).get("externalId", "")),
         after=None if after is None else orjson.dumps(after),
         previous=None if before is None else orjson.dumps(before),
@@ -132,15 +136,16 @@ def _restricted(row: ChangeRow, event: Event, permission: Permission) -> Iterato
     )
 
 
-def _members(row: ChangeRow, event: Event) -> Iterator[Event]:
+def _members(row: ChangeRow, tenant: str) -> Iterator[Event]:
     """Who came and who went, at most `MEMBERS_AN_EVENT` an event."""
     moves = [(True, member) for member in row.added] + [(False, member) for member in row.removed]
     for part, start in enumerate(range(0, len(moves), MEMBERS_AN_EVENT)):
         some = moves[start : start + MEMBERS_AN_EVENT]
-        yield replace(
-            event,
-            type=f"{prefix_of(row.type)}.members",
-            id=f"{event.id}.members.{part}",
+        yield _event(
+            row,
+            tenant,
+            f"{prefix_of(row.type)}.members",
+            part=f".members.{part}",
             added=tuple(member for came, member in some if came),
             removed=tuple(member for came, member in some if not came),
         )
@@ -160,9 +165,11 @@ def _is_active(document: bytes | None) -> bool:
 
 
 def _external_id(document: bytes | None) -> str:
+    """Where it stands is known of most documents, so that they need not be parsed."""
     if document is None or b'"externalId":' not in document:
         return ""
-    return str(_document(document).get("externalId", ""))
+    found = _EXTERNAL_ID.match(document)
+    return str(orjson.loads(found[1]) if found else _document(document).get("externalId", ""))
 
 
 def _document(document: bytes | None) -> dict[str, Any]:

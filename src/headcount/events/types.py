@@ -65,7 +65,9 @@ EVENT_TYPES: Final = (
     EventType("change.released", "A held change was carried out: `after` has its `id`.", _AFTER),
     EventType("change.rejected", "A held change was dropped: `after` has its `id`.", _AFTER),
     EventType("resource.erased", "What the log held of a `resource` was emptied; `after` names it.", _AFTER),
-    EventType(SNAPSHOT_NEEDED, "So much has changed, by an import, that consumers do better to take a new snapshot."),
+    EventType(
+        SNAPSHOT_NEEDED, "An import has changed so much that consumers do better to take a new snapshot.", _AFTER
+    ),
     EventType(TEST, "Nothing happened: an operator tries a webhook."),
 )
 """Custom resource types have `created`, `updated` and `deleted` behind their own name, its first letter lower."""

@@ -16,10 +16,9 @@ import orjson
 
 from headcount.directory.identifiers import now
 from headcount.directory.tokens import Access
-from headcount.events.feed import Batch, Feed, Item, SnapshotPlace, Wish, names_of_types
+from headcount.events.feed import Batch, Feed, Item, SnapshotPlace, Wish, known_types, names_of_types
 from headcount.events.notifier import Notifier
 from headcount.events.telling import text_of
-from headcount.events.types import EVENT_TYPES, VERBS, prefix_of
 from headcount.http.admission import Admission
 from headcount.http.call import Call
 from headcount.http.gate import Service
@@ -215,9 +214,7 @@ async def _gone(receive: Receive) -> None:
 
 
 def _wish(parameters: Mapping[str, str], registry: Registry) -> Wish:
-    known = {item.name for item in EVENT_TYPES}
-    known |= {f"{prefix_of(kind.name)}.{verb}" for kind in registry.resource_types for verb in VERBS}
-    types = names_of_types(parameters.get("types", ""), known)
+    types = names_of_types(parameters.get("types", ""), known_types(registry))
     return Wish(types, parameters.get("resource", ""), _limit(parameters))
 
 

@@ -52,6 +52,13 @@ class ManagedRecord:
         """What the verification found."""
         return {"chains": await self.audit.verify(asked.tenant)}
 
+    async def erase(self, asked: Asked) -> Json:
+        """Empties what is kept of a deleted resource."""
+        kind, resource_id = asked.optional_text("type") or "User", asked.text("id")
+        audit, request_id = self.audit, asked.request_id
+        erased = await audit.erase(asked.tenant, kind, resource_id, actor=asked.actor, request_id=request_id)
+        return {"erased": erased}
+
     async def list_requests(self, asked: Asked) -> Json:
         """The last requests."""
         after = _number(asked, "after")
@@ -106,6 +113,15 @@ RECORD_ROUTES: Final = (
         Operation.READ,
         "Verify that the record is as it was sealed.",
         ManagedRecord.verify,
+    ),
+    Route(
+        "POST",
+        f"{_AUDIT}/erasures",
+        AUDIT,
+        Operation.DELETE,
+        "Empty every record of a deleted resource, for good; 409 while it is there.",
+        ManagedRecord.erase,
+        body="An object with 'id', and 'type' unless it is a User.",
     ),
     Route(
         "GET",

@@ -198,11 +198,16 @@ class Applier:
         identity = (change.kind, change.key)
         so_far = None if isinstance(outcome, Done) else getattr(outcome, "so_far", None)
         if isinstance(outcome, Done):
-            yield from self._books.done(those_there(change, self._books.links), outcome)
+            carried = those_there(change, self._books.links)
+            if carried != change:  # members without an account may have one by the next run
+                self.applied.pending.add(identity)
+            yield from self._books.done(carried, outcome)
         elif so_far is not None:
             yield from self._books.done(who_arrived(change, self._books.links, so_far.added, so_far.removed), so_far)
         elif isinstance(outcome, Gone):
             yield from self._books.become(identity, None)
+        if isinstance(outcome, Moved) and outcome.current:
+            yield from self._books.seen(identity, outcome.current)
         if isinstance(outcome, Unknown) and so_far is None:
             due = later(self._books.now(), outcome.settle_after)
             yield self._ledger.put_intent(identity, Intent(change, name, task.place, self._books.now(), due))

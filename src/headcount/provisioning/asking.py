@@ -1,13 +1,16 @@
 """Answers to what a plan asks of a target: one by one, or out of one listing where that takes fewer requests."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from headcount.provisioning.correlation import Question, answers_from
-from headcount.provisioning.diff import questions
+from headcount.provisioning.diff import plan_as_far
+from headcount.provisioning.plan import Plan
 from headcount.provisioning.records import TargetRecord
 from headcount.provisioning.situation import Situation
+from headcount.provisioning.targets.errors import TargetError
 from headcount.provisioning.targets.paths import values_at
 from headcount.provisioning.targets.target import Target
 from headcount.scim.folding import fold
@@ -28,15 +31,14 @@ class Asker:
         self._listed: dict[str, dict[str, list[TargetRecord]]] = {}
         """By type, and folded userName, who was listed."""
 
-    async def answer(self, situation: Situation) -> Situation:
-        """The situation with everything answered that a plan for it asks; raises TargetError."""
+    async def plan(self, situation: Situation) -> Plan:
+        """The plan for a situation, with everything answered that it asks; raises TargetError."""
         for _ in range(_ROUNDS):
-            asked = questions(situation)
+            plan, asked = await asyncio.to_thread(plan_as_far, situation)  # a server goes on answering meanwhile
             if not asked:
-                break
-            answers = await self._answers(asked)
-            situation = replace(situation, answers={**situation.answers, **answers})
-        return situation
+                return plan
+            situation = replace(situation, answers={**situation.answers, **await self._answers(asked)})
+        raise TargetError(f"More than {_ROUNDS} rounds of questions, as for names that are all taken, and no end.")
 
     async def _answers(self, asked: Sequence[Question]) -> Mapping[Question, tuple[TargetRecord, ...]]:
         found: dict[Question, tuple[TargetRecord, ...]] = {}

@@ -7,7 +7,7 @@ from headcount.provisioning.ledger import Identity, Ledger
 from headcount.provisioning.links import Link, Links, link_after
 from headcount.provisioning.moments import Clock, stamp
 from headcount.provisioning.plan import Change
-from headcount.provisioning.records import RecordKind
+from headcount.provisioning.records import RecordKind, TargetRecord
 from headcount.provisioning.stepping import ids_of
 from headcount.provisioning.targets.steps import Done
 from headcount.store.keeping import Put
@@ -47,6 +47,11 @@ class Books:
             ids=self.ids,
         )
         yield from self.become(identity, after)
+
+    def seen(self, identity: Identity, current: TargetRecord) -> Iterator[Put]:
+        """The link with the version that the target has now: the next plan is made against that."""
+        if (link := self.link(identity)) and link.etag != current.version:
+            yield from self.become(identity, replace(link, etag=current.version))
 
     def become(self, identity: Identity, after: Link | None) -> Iterator[Put]:
         """Another link in place of the one that is there; None for none."""

@@ -20,35 +20,41 @@ def questions(situation: Situation) -> tuple[Question, ...]:
 
     Names that have to be unique ask in rounds: put the answers into the situation, and ask again.
     """
-    answers = Answers(situation.answers)
-    _planned(situation, answers)
-    return tuple(answers.missing)
+    return plan_as_far(situation)[1]
 
 
 def make_plan(situation: Situation) -> Plan:
     """What is to be done. Nobody is recognised by a question that has no answer yet."""
-    changes, unchanged = _planned(situation, Answers(situation.answers))
+    return plan_as_far(situation)[0]
+
+
+def plan_as_far(situation: Situation) -> tuple[Plan, tuple[Question, ...]]:
+    """The plan as far as everything is answered, and what is still asked: the plan is final when that is nothing."""
+    answers = Answers(situation.answers)
+    people, groups, changes = _planned(situation, answers)
     drift = list(drift_of(situation))
-    return Plan(
+    plan = Plan(
         job=situation.job.name,
         job_digest=situation.job.digest,
         target=situation.target.name,
         made=situation.now,
         expires=_later(situation.now),
         changes=ordered(overwritten(changes, drift, situation)),
-        unchanged=unchanged,
+        unchanged=people.unchanged + groups.unchanged,
+        waiting=tuple(sorted(groups.waiting)),
         drift=tuple(drift),
         watermark=situation.watermark,
         linked=len(situation.links.persons),
     )
+    return plan, tuple(answers.missing)
 
 
-def _planned(situation: Situation, answers: Answers) -> tuple[list[Change], int]:
+def _planned(situation: Situation, answers: Answers) -> tuple[People, Groups, list[Change]]:
     people = People(situation, answers)
     people.plan()
     groups = Groups(situation, answers, people)
     changes = [*References(situation, people).settled(), *groups.changes()]
-    return changes, people.unchanged + groups.unchanged
+    return people, groups, changes
 
 
 def _later(instant: str) -> str:

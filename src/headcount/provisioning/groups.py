@@ -44,7 +44,10 @@ class Groups:
         self._mappings = situation.job.groups.mappings if situation.job.groups else ()
         self._wanted = {key: group for key, group in self._desired.groups.items() if self._is_wanted(group)}
         self._members = _Members(situation)
+        self._set_aside = {change.key for change in people.changes if change.action in (Action.PARK, Action.REVIEW)}
         self.unchanged = 0
+        self.waiting: set[str] = set()
+        """Keys of groups whose members are not all there, and may be once a record is not set aside any more."""
         self._coming: set[str] = set()
 
     def changes(self) -> Iterator[Change]:
@@ -84,16 +87,18 @@ class Groups:
     def _membership(self, base: Change, wanted: set[str], link: Link) -> Iterator[Change]:
         """Who comes and goes, by comparison with who is known to be in the group."""
         before = set(link.members)
-        there = self._here(wanted)
+        there = self._here(link.key, wanted)
         added, removed = there - before, before - there
         if added or removed:
             reason = f"members: {len(added)} to add, {len(removed)} to remove"
             change = replace(base, action=Action.MEMBERS, reason=reason, is_emptying=bool(before) and not there)
             yield self._named(change, added, removed)
 
-    def _here(self, wanted: set[str]) -> set[str]:
-        """Those members who are at the target by then."""
+    def _here(self, group: str, wanted: set[str]) -> set[str]:
+        """Those members of a group who are at the target by then."""
         there = wanted & self._present
+        if (wanted - there) & self._set_aside:
+            self.waiting.add(group)
         return there | {key for key in wanted - there if key in self._wanted and self._is_there(key)}
 
     def _is_there(self, key: str) -> bool:
@@ -180,7 +185,7 @@ class Groups:
         if change.action not in (Action.CREATE, Action.ADOPT):
             yield change
             return
-        members = self._here(self._members.of(change.key, None))
+        members = self._here(change.key, self._members.of(change.key, None))
         later = {key for key in members & self._coming if key not in self._present}
         yield self._named(change, members - later, change.removed)
         if later:

@@ -7,6 +7,7 @@ from typing import Any
 from headcount.provisioning.applying import shown_of
 from headcount.provisioning.jobs import TargetSettings
 from headcount.provisioning.ledger import PairState
+from headcount.provisioning.links import Links
 from headcount.provisioning.moments import stamp
 from headcount.provisioning.pairs import PairReport, Standing, everybody_at
 from headcount.provisioning.records import TargetRecord
@@ -31,19 +32,20 @@ async def orphans(runs: Runs, names: Sequence[str]) -> list[dict[str, Any]]:
     async with runs.open_pairs(reports) as pairs:
         for pair in pairs:
             await pair.target.connect()
-            rows += _orphans_of(pair.settings.name, pair.standing, await everybody_at(pair.target))
+            rows += _orphans_of(pair.settings.name, await pair.ledger.links(), await everybody_at(pair.target))
     return rows
 
 
 async def status(runs: Runs, settings: TargetSettings) -> dict[str, Any]:
     """How a target stands, as the ledger says."""
-    standing = await Standing.of(runs.ledger(settings.name))
+    ledger = runs.ledger(settings.name)
+    standing, links = await Standing.of(ledger), await ledger.links()
     state = standing.state
     return {
         "target": settings.name,
         "state": _word_for(state, stamp(runs.clock())),
-        "persons": len(standing.links.persons),
-        "groups": len(standing.links.groups),
+        "persons": len(links.persons),
+        "groups": len(links.groups),
         "parked": len(standing.parked) + len(standing.intents),
         "reviews": sum(not kept.verdict for kept in standing.reviews.values()),
         "held": {item["kind"]: len(item["changes"]) for item in state.held},
@@ -54,8 +56,8 @@ async def status(runs: Runs, settings: TargetSettings) -> dict[str, Any]:
     }
 
 
-def _orphans_of(target: str, standing: Standing, actual: Mapping[str, TargetRecord]) -> list[dict[str, Any]]:
-    linked = {link.target_id for links in (standing.links.persons, standing.links.groups) for link in links.values()}
+def _orphans_of(target: str, known: Links, actual: Mapping[str, TargetRecord]) -> list[dict[str, Any]]:
+    linked = {link.target_id for links in (known.persons, known.groups) for link in links.values()}
     return [
         {"target": target, "type": record.type, "id": record.id, **shown_of(record.resource)}
         for record in actual.values()

@@ -1,6 +1,5 @@
 """One (job, target) pair: how it stands, what is planned for it, and what is left behind by a run."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,7 +10,6 @@ import orjson
 from headcount.provisioning.applying import Applied
 from headcount.provisioning.asking import Asker
 from headcount.provisioning.desired import Desired, Parked
-from headcount.provisioning.diff import make_plan
 from headcount.provisioning.guard import guard
 from headcount.provisioning.jobs import SyncJob, TargetSettings
 from headcount.provisioning.ledger import Identity, Intent, Kept, Ledger, PairState, Status
@@ -110,23 +108,18 @@ class Standing:
     """What the ledger says of a pair, loaded."""
 
     state: PairState
-    links: Links
     parked: dict[Identity, Kept]
     reviews: dict[Identity, Kept]
     intents: dict[Identity, Intent]
+    links: Links = field(default_factory=Links)
+    """All of them, while somebody works with them: of fifty targets not all are held at a time."""
     revisited: frozenset[Identity] = frozenset()
     """Whose creates were looked at just now."""
 
     @classmethod
     async def of(cls, ledger: Ledger) -> "Standing":
-        """Reads it all."""
-        return cls(
-            await ledger.state(),
-            await ledger.links(),
-            await ledger.parked(),
-            await ledger.reviews(),
-            await ledger.intents(),
-        )
+        """Reads it all, but for the links."""
+        return cls(await ledger.state(), await ledger.parked(), await ledger.reviews(), await ledger.intents())
 
     def linked(self) -> Iterable[Identity]:
         """Who has an account or a group at the target."""
@@ -174,8 +167,7 @@ async def plan_for(  # everything that a plan is made of
         untaken=frozenset(path.lower() for path in target.profile.users.unsupported),
         watermark=read.watermark,
     )
-    situation = await Asker(target, len(standing.links.persons)).answer(situation)
-    plan = await asyncio.to_thread(make_plan, situation)
+    plan = await Asker(target, len(standing.links.persons)).plan(situation)
     if options.only:
         plan = replace(plan, changes=tuple(_about(plan.changes, options.only)))
     longest = max(limit.window for limit in settings.guard.values())
@@ -187,7 +179,7 @@ async def plan_for(  # everything that a plan is made of
         released=options.released,
         all_or_nothing=options.all_or_nothing,
     )
-    requests, seconds = target.estimate(estimated(plan.changes, standing.links))
+    requests, seconds = target.estimate(estimated(plan.changes))
     return replace(plan, requests=requests, seconds=seconds)
 
 
@@ -284,6 +276,7 @@ def state_after(state: PairState, job: SyncJob, read: Read | None, plan: Plan, a
     """How the pair stands after a run. One that was cut short can be resumed, and proves nothing about the source."""
     held = {(change.kind.value, change.key) for item in plan.held for change in item.changes}
     pending = {(kind.value, key) for kind, key in applied.pending} | held
+    pending |= {(RecordKind.GROUP.value, key) for key in plan.waiting}
     trouble = applied.stopped or _refused_too_often(applied)
     state = failed(state, trouble, now) if trouble else replace(state, failures=0, quarantined_until="", trouble="")
     if applied.stopped:
@@ -338,6 +331,16 @@ def summary_of(applied: Applied) -> dict[str, Any]:
         "guarded": {kind.value: count for kind, count in applied.guarded.items()},
         "stopped": applied.stopped,
     }
+
+
+def trace_of(read: Read, plan: Plan, applied: Applied) -> list[str]:
+    """Every step of a small run, in words."""
+    trouble = {id(change): f"{status}: {reason}" for change, status, reason in applied.problems}
+    return [
+        f"read: {read.records} record",
+        *render(plan).splitlines(),
+        *(f"{change.action} {change.label}: {trouble.get(id(change), 'done')}" for change in plan.changes),
+    ]
 
 
 def _in_words(applied: Applied) -> str:

@@ -126,6 +126,8 @@ class Plan:
     drift: tuple[Change, ...] = ()
     """What somebody else changed at the target, apart from what is to be done about the source."""
     held: tuple[Held, ...] = ()
+    waiting: tuple[str, ...] = ()
+    """Keys of groups that are looked at again by the next run, as members of theirs are parked or in the review."""
     requests: int = 0
     """How many requests it takes."""
     seconds: float = 0.0

@@ -144,7 +144,8 @@ def plan_from_json(document: bytes) -> Plan:
             Held(GuardKind(item["kind"]), item["count"], item["limit"], _changes(item["changes"]))
             for item in values.pop("held")
         )
-        return Plan(**{**values, "changes": _changes(values["changes"]), "drift": _changes(values["drift"])}, held=held)
+        changes = {name: _changes(values[name]) for name in ("changes", "drift")}
+        return Plan(**{**values, **changes, "waiting": tuple(values.get("waiting", ()))}, held=held)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"This is no saved plan: {error}.") from error
 

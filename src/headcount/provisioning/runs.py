@@ -19,6 +19,7 @@ from headcount.provisioning.credentials import CredentialError
 from headcount.provisioning.jobs import SyncJob, TargetSettings
 from headcount.provisioning.leases import BusyError, Lease, leased
 from headcount.provisioning.ledger import Identity, Ledger, PairState
+from headcount.provisioning.links import Links
 from headcount.provisioning.moments import Clock, clock, stamp
 from headcount.provisioning.pairs import (
     Options,
@@ -29,6 +30,7 @@ from headcount.provisioning.pairs import (
     plan_for,
     state_after,
     summary_of,
+    trace_of,
 )
 from headcount.provisioning.plan import Action, Change, Plan
 from headcount.provisioning.reading import JobSource, Read, Report, Wanted, evaluate_one
@@ -159,6 +161,7 @@ class Runs:
         reports = {name: PairReport(name)}
         async with self.open_pairs(reports) as pairs, self._leased(pairs, run) as held:
             for pair in [pair for pair in held if await self._begins(pair, run)]:
+                pair.standing.links = await pair.ledger.links()
                 pair.report.plan = plan_of(pair)
                 await self._each([pair], lambda one: self._applied(one, None, _fits, run))
         return reports[name]
@@ -233,7 +236,7 @@ class Runs:
     async def _settle(self, pair: Pair) -> None:
         intents = pair.standing.intents
         if intents:
-            books = Books(pair.ledger, pair.standing.links, self.clock)
+            books = Books(pair.ledger, await pair.ledger.links(), self.clock)
             contested = await Settler(pair.target, pair.ledger, books).settle(intents)
             pair.report.settled = len(intents)
             pair.standing = replace(await Standing.of(pair.ledger), revisited=frozenset(intents))
@@ -255,7 +258,7 @@ class Runs:
         try:
             if only:
                 return await self._read_one(source, only)
-            read = await source.read(self._wanted(pairs, is_full=is_full), self.report)
+            read = await source.read(await self._wanted(pairs, is_full=is_full), self.report)
         finally:
             await source.close()
         for pair in pairs:
@@ -268,18 +271,23 @@ class Runs:
         desired = evaluate_one(self.job, record, (RecordKind.PERSON, key), now[:10])
         return Read(desired, now, "", is_full=False, records=1 if record else 0)
 
-    def _wanted(self, pairs: Sequence[Pair], *, is_full: bool) -> Wanted:
+    async def _wanted(self, pairs: Sequence[Pair], *, is_full: bool) -> Wanted:
         """What all targets together need read: from the oldest of their watermarks on."""
         now = stamp(self.clock())
-        standings = [pair.standing for pair in pairs]
-        oldest = min((standing.state for standing in standings), key=lambda state: state.read_at)
-        can_go_on = not is_full and all(standing.can_go_on(self.job, now) for standing in standings)
-        return Wanted(
-            oldest.watermark if can_go_on else "",
-            frozenset(identity for standing in standings for identity in standing.linked()),
-            frozenset(identity for standing in standings for identity in standing.again(now)),
-            frozenset(identity for standing in standings for identity in standing.has_left()),
-        )
+        linked: set[Identity] = set()
+        again: set[Identity] = set()
+        gone: set[Identity] = set()
+        for pair in pairs:
+            standing = replace(pair.standing, links=await pair.ledger.links())
+            linked.update(standing.linked())
+            again.update(standing.again(now))
+            gone.update(standing.has_left())
+            if len(pairs) <= AT_ONCE:
+                pair.standing = standing
+        oldest = min((pair.standing.state for pair in pairs), key=lambda state: state.read_at)
+        can_go_on = not is_full and all(pair.standing.can_go_on(self.job, now) for pair in pairs)
+        watermark = oldest.watermark if can_go_on else ""
+        return Wanted(watermark, frozenset(linked), frozenset(again), frozenset(gone))
 
     async def _each(self, pairs: Sequence[Pair], work: Callable[[Pair], Awaitable[None]]) -> None:
         """Works on targets, some at a time; what goes wrong with one is told in its report."""
@@ -288,12 +296,15 @@ class Runs:
         async def one(pair: Pair) -> None:
             async with limit:
                 try:
+                    if pair.standing.links == Links():
+                        pair.standing.links = await pair.ledger.links()
                     await work(pair)
                 except TargetError as error:
                     pair.report.failure = error.reason
                 except Exception:  # noqa: BLE001  one target's trouble never stops the others
                     structlog.get_logger().exception("a target failed", job=self.job.name, target=pair.settings.name)
                     pair.report.failure = "an internal error; the log has it"
+                pair.standing.links = Links()
 
         async with asyncio.TaskGroup() as group:
             for pair in pairs:
@@ -353,6 +364,8 @@ class Runs:
         recorded = await ledger.outcomes(name)
         applied = await self._applier(pair).apply(plan, name, moved, recorded)
         pair.report.applied = applied
+        if run.options.only and read:
+            pair.report.trace = trace_of(read, plan, applied)
         await self._finish(pair, read, plan, applied, run, done_before=len(recorded))
 
     async def _finish(

@@ -8,6 +8,7 @@ import structlog
 from cronsim import CronSim, CronSimError
 
 from headcount.provisioning.errors import JobError
+from headcount.provisioning.moments import stamp
 from headcount.provisioning.synchronization import Synchronization
 from headcount.scim.errors import ScimError
 from headcount.store.interface import StoreError
@@ -25,18 +26,22 @@ class Schedule:
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def look(self, now: datetime) -> list[str]:
-        """Starts the jobs whose time came since the last look, unless they still run; gives the names of all."""
-        due = [
-            f"{tenant}/{job}"
-            for tenant, job, cron in await self._synchronization.names.scheduled()
-            if is_due(cron, self._since, now)
-        ]
+        """Starts the jobs whose time came since the last look, unless they still run; gives their names.
+
+        Of several processes that look, one starts a job.
+        """
+        names = self._synchronization.names
+        started = []
+        for tenant, job, cron in await names.scheduled():
+            due = due_at(cron, self._since, now)
+            if due is not None and await names.claim(tenant, job, stamp(due)):
+                started.append(f"{tenant}/{job}")
         self._since = now
         self._under_way = {name: task for name, task in self._under_way.items() if not task.done()}
-        for name in due:
+        for name in started:
             if name not in self._under_way:
                 self._under_way[name] = asyncio.create_task(self._run(name))
-        return due
+        return started
 
     async def settle(self) -> None:
         """Until everything that was started has ended."""
@@ -58,12 +63,13 @@ class Schedule:
             log.info("a sync job ran", job=name, target=report.target, outcome=report.exit_code, reason=report.failure)
 
 
-def is_due(cron: str, since: datetime, now: datetime) -> bool:
-    """Whether a time of a cron expression lies behind `since` and not behind `now`."""
+def due_at(cron: str, since: datetime, now: datetime) -> datetime | None:
+    """The first time of a cron expression behind `since`, None when it is not there yet."""
     try:
-        return next(CronSim(cron, since), now.replace(year=now.year + 1)) <= now
+        due = next(CronSim(cron, since), None)
     except CronSimError:  # stored by a version that understood it
-        return False
+        return None
+    return due if due is not None and due <= now else None
 
 
 async def keep_running(synchronization: Synchronization) -> None:

@@ -12,8 +12,7 @@ from headcount.scim.schemas import Json
 
 TYPES: Final = {RecordKind.PERSON: "User", RecordKind.GROUP: "Group"}
 _EXPECTED: Final = ("userName", "displayName", "externalId")
-_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-"""Stands in an estimate for who is not there yet."""
+_NOBODY: Final = Member("00000000-0000-0000-0000-000000000000")
 
 
 class UnresolvedError(Exception):
@@ -31,19 +30,15 @@ def step_of(change: Change, links: Links, ids: Mapping[str, str]) -> Step:
     if missing:
         raise UnresolvedError(f"{', '.join(missing)} has no account there yet")
     link = links.of(change.kind).get(change.key)
-    added = tuple(_members(change.added, change, links))
-    removed = tuple(_members(change.removed, change, links))
     return Step(
         change.action,
         TYPES[change.kind],
         change.key,
         change.target_id or (link.target_id if link else ""),
-        resource=resolved(dict(change.resource), ids),
-        values=tuple(
-            ValueChange(item.path, resolved(item.old, ids), resolved(item.new, ids)) for item in change.values
-        ),
-        added=added,
-        removed=removed,
+        resource=resolved(dict(change.resource), ids) if change.references else change.resource,
+        values=tuple(_resolved(value, ids) for value in change.values) if change.references else change.values,
+        added=tuple(_members(change.added, change, links)),
+        removed=tuple(_members(change.removed, change, links)),
         members=_all_members(change, link, links) if change.kind is RecordKind.GROUP else None,
         version=link.etag if link else "",
         expected=_expected(link) if link else {},
@@ -51,18 +46,23 @@ def step_of(change: Change, links: Links, ids: Mapping[str, str]) -> Step:
     )
 
 
-def estimated(changes: Iterable[Change], links: Links) -> list[Step]:
-    """Steps for an estimate, in which everybody is there already."""
-    coming = {change.key: _NOBODY for change in changes if change.action in (Action.CREATE, Action.ADOPT)}
-    ids = {**coming, **ids_of(links)}
-    steps = []
-    for change in changes:
-        if change.action in (Action.REVIEW, Action.PARK):
-            continue
-        members = [Member(ids.get(key, _NOBODY)) for key in change.added]
-        step = step_of(replace(change, references=(), added=()), links, ids)
-        steps.append(replace(step, added=tuple(members)))
-    return steps
+def estimated(changes: Iterable[Change]) -> list[Step]:
+    """Steps for an estimate: as many requests as those that are sent, and to nobody."""
+    return [
+        Step(
+            change.action,
+            TYPES[change.kind],
+            change.key,
+            change.target_id,
+            resource=change.resource,
+            values=change.values,
+            added=(_NOBODY,) * len(change.added),
+            removed=(_NOBODY,) * len(change.removed),
+            empties=change.is_emptying,
+        )
+        for change in changes
+        if change.action not in (Action.REVIEW, Action.PARK)
+    ]
 
 
 def who_arrived(change: Change, links: Links, added: Iterable[str], removed: Iterable[str]) -> Change:
@@ -79,6 +79,10 @@ def who_arrived(change: Change, links: Links, added: Iterable[str], removed: Ite
 def those_there(change: Change, links: Links) -> Change:
     """The change without members to add who have no account."""
     return replace(change, added=tuple(key for key in change.added if _id_of(key, change, links)))
+
+
+def _resolved(value: ValueChange, ids: Mapping[str, str]) -> ValueChange:
+    return ValueChange(value.path, resolved(value.old, ids), resolved(value.new, ids))
 
 
 def _id_of(key: str, change: Change, links: Links) -> str:

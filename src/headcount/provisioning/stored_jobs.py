@@ -4,9 +4,11 @@ from typing import Final
 
 import orjson
 
-from headcount.store.keeping import Put, TenantKeeping
+from headcount.store.interface import VersionConflictError
+from headcount.store.keeping import ABSENT, Put, TenantKeeping
 
 _NAMES: Final = "sync/names"
+_CLAIMS: Final = "sync/claims"
 _PAGE: Final = 1_000
 
 
@@ -31,6 +33,18 @@ class JobNames:
     async def scheduled(self) -> list[tuple[str, str, str]]:
         """(tenant, job, cron expression) of those that run by themselves."""
         return [entry for entry in await self._entries() if entry[2]]
+
+    async def claim(self, tenant: str, job: str, instant: str) -> bool:
+        """Takes on what a job's schedule asks for at an instant; False when another process has, or did later ones."""
+        key = f"{tenant}/{job}"
+        entry = await self._store.entry(_CLAIMS, key)
+        if entry is not None and entry.value.decode() >= instant:
+            return False
+        try:
+            await self._store.put([Put(_CLAIMS, key, instant.encode(), entry.version if entry else ABSENT)])
+        except VersionConflictError:
+            return False
+        return True
 
     async def _entries(self) -> list[tuple[str, str, str]]:
         found: list[tuple[str, str, str]] = []

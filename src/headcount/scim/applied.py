@@ -44,15 +44,15 @@ def in_words(toleration: Toleration) -> str:
 
 
 def _applied(meaning: _Meaning, profile: Profile) -> list[Toleration]:
+    """The fewest tolerations with which it comes to the same: of two that each suffice, one."""
     outcome = _outcome(meaning, profile)
     if _outcome(meaning, replace(profile, tolerations=frozenset())) == outcome:
         return []
-    return [
-        toleration
-        for toleration in Toleration
-        if toleration in profile.tolerations
-        and _outcome(meaning, replace(profile, tolerations=profile.tolerations - {toleration})) != outcome
-    ]
+    needed = profile.tolerations
+    for toleration in Toleration:
+        if _outcome(meaning, replace(profile, tolerations=needed - {toleration})) == outcome:
+            needed -= {toleration}
+    return [toleration for toleration in Toleration if toleration in needed]
 
 
 def _outcome(meaning: _Meaning, profile: Profile) -> Any:

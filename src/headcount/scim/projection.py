@@ -34,9 +34,14 @@ class Projection:
     """What the client may see, besides `schemas`, `id` and `meta`; None for everything."""
 
     @property
+    def asks_nothing(self) -> bool:
+        """Whether the request has no wishes of its own."""
+        return self.included is None and not self.excluded and not self.echoed
+
+    @property
     def is_default(self) -> bool:
         """Whether nothing was asked for and nothing is forbidden."""
-        return self.included is None and not self.excluded and not self.echoed and self.readable is None
+        return self.readable is None and self.asks_nothing
 
     @property
     def is_verbatim(self) -> bool:
@@ -55,6 +60,8 @@ class Projection:
 
     def apply(self, resource: Mapping[str, Json]) -> dict[str, Json]:
         """The part of a canonical resource that is returned, in the same order."""
+        if self.readable is not None and self.asks_nothing and self.resource_type.is_verbatim:
+            return self._readable(resource, self.readable)
         shown: dict[str, Json] = {}
         attributes = self.resource_type.attributes
         for name, value in resource.items():
@@ -62,6 +69,23 @@ class Projection:
             part = self._extension(name, value) if attribute is None else self._part(attribute, value, "")
             if name == "schemas" and self.readable is not None:
                 part = [urn for urn in value if self._shows_some_of(urn, self.readable)]
+            if part is not None:
+                shown[name] = part
+        return shown
+
+    def _readable(self, resource: Mapping[str, Json], readable: Selection) -> dict[str, Json]:
+        """The same where nothing but what the client may see decides: most of it is returned as it is."""
+        attributes = self.resource_type.attributes
+        shown: dict[str, Json] = {}
+        for name, value in resource.items():
+            if name == "schemas":
+                part = [urn for urn in value if self._shows_some_of(urn, readable)]
+            elif name not in attributes:
+                part = self._extension(name, value)
+            elif name in _ALWAYS_READABLE or readable.get(("", name), NOTHING) is None:
+                part = value
+            else:
+                part = self._part(attributes[name], value, "")
             if part is not None:
                 shown[name] = part
         return shown

@@ -7,7 +7,7 @@ from headcount.provisioning.targets.knowledge import Knowledge
 from headcount.provisioning.targets.packs import pack_names, pack_of
 from headcount.provisioning.targets.steps import Conflict, Done
 from headcount.testing.simulated_target import HABITS_OF_PACKS, Habits
-from simulated import carry_out, joiner, leaver, member_ids, new_group, person, regroup, run, update
+from simulated import carry_out, joiner, leaver, member_ids, new_group, person, regroup, run, those, update
 
 
 def test_a_later_layer_wins_member_by_member():
@@ -50,7 +50,7 @@ def test_what_cannot_be_is_refused_by_name(layer, words):
 
 
 def test_an_unknown_pack_names_those_there_are():
-    with pytest.raises(CapabilityError, match="there are aws-iam-identity-center, generic, github"):
+    with pytest.raises(CapabilityError, match="there are aws-iam-identity-center, canaille, generic"):
         pack_of("okta")
 
 
@@ -102,7 +102,7 @@ def test_a_life_at_a_target_with_the_limits_of_its_pack(becomes, name):
                         resource=people[0])  # fmt: skip
         later = [
             change,
-            regroup(group.target_id, ids[5:], ids[:2]),
+            regroup(group.target_id, ids[5:], ids[:2], members=those(ids[2:])),
             leaver(ids[1], expected={"userName": people[1]["userName"]}),
             joiner({**people[2], "externalId": "another"}),
         ]

@@ -82,7 +82,8 @@ class Delivery:
         tasks = await self._store.take(queue, self._holder, now=instant_in(0), until=until, limit=most)
         if not tasks:
             return Done(0, 0)
-        trouble = await self._trouble(tasks)
+        # what is in no order need not wait to hear of gaps
+        trouble = await self._trouble(tasks) if any(task.order_key for task in tasks) else None
         limit = asyncio.Semaphore(CONCURRENCY)
         deadline = time.monotonic() + patience
 
@@ -107,7 +108,7 @@ class Delivery:
             await subscriptions.disable(self._subscription, f"nothing could be delivered since {began}")
             await self._store.put([Put(TROUBLE, self._subscription.id, None)])
 
-    async def _settle(self, queue: str, outcomes: Sequence[_Outcome], trouble: set[str]) -> Done:
+    async def _settle(self, queue: str, outcomes: Sequence[_Outcome], trouble: set[str] | None) -> Done:
         """Writes down what became of requests: the log first, for it is the proof that they were answered."""
         lines = [(message.type, self._line(message, found)) for message, found in outcomes if found is not None]
         if lines:
@@ -117,7 +118,8 @@ class Delivery:
         delivered = [task for message, found in outcomes if found and found.is_delivered for task in message.tasks]
         if delivered:
             await self._store.finish(queue, self._holder, [task.id for task in delivered])
-            over = {self._subscription.id, *map(self._gap, delivered)} & trouble
+            known = await self._trouble(()) if trouble is None else trouble
+            over = {self._subscription.id, *map(self._gap, delivered)} & known
             if over:
                 await self._store.put([Put(TROUBLE, key, None) for key in over])
         for message, found in outcomes:
@@ -141,9 +143,9 @@ class Delivery:
         keys = {self._subscription.id, *map(self._gap, tasks)}
         return {entry.key for entry in await self._store.entries_of(TROUBLE, list(keys))}
 
-    def _gaps(self, tasks: Sequence[Task], trouble: set[str]) -> set[str]:
+    def _gaps(self, tasks: Sequence[Task], trouble: set[str] | None) -> set[str]:
         """The order keys of which an event was parked before."""
-        return {task.order_key for task in tasks if task.order_key and self._gap(task) in trouble}
+        return {task.order_key for task in tasks if trouble and self._gap(task) in trouble}
 
     def _gap(self, task: Task) -> str:
         return f"{self._subscription.id}/{task.order_key}"

@@ -1,14 +1,15 @@
 """The delivery worker: queues what has happened, and delivers it, for all subscriptions, in any number of processes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
+from typing import Any, Final
 
 import structlog
 
 from headcount.events.delivery.endpoints import Endpoints
 from headcount.events.delivery.retries import instant_in
-from headcount.events.delivery.sending import CONCURRENCY, Delivery
+from headcount.events.delivery.sending import CONCURRENCY, Delivery, Done
 from headcount.events.notifier import Notifier
 from headcount.events.webhooks.dispatching import dispatch, dispatch_lock_outs
 from headcount.events.webhooks.subscription import DELIVERIES, Subscription, Subscriptions
@@ -28,8 +29,10 @@ _BREATH: Final = 1.0
 """Seconds between two requests to an endpoint that takes nothing."""
 _QUICK: Final = 1.0
 """Seconds in which an endpoint takes all it is sent, when it is to be sent more at a time."""
-_MOST: Final = 256
+_MOST: Final = 64
 """Requests that are taken on at a time."""
+_FAREWELL: Final = 3.0
+"""Seconds that requests under way may still take when a worker ends."""
 _KEPT_ATTEMPTS: Final = 10_000
 """Lines of a tenant's delivery log."""
 _TRIM_EVERY: Final = 60.0
@@ -156,7 +159,7 @@ class Worker:
         began, pace = clock(), self._pace.get(queue, CONCURRENCY)
         store = self._store.for_tenant(subscription.tenant)
         delivery = Delivery(store, subscription, self._endpoints, self._holder)
-        done = await delivery.run(queue, pace * subscription.batch_size)
+        done = await _to_the_end(delivery.run(queue, pace * subscription.batch_size))
         if not done.taken:
             await self._queued.wait(queue, _LOOK_AGAIN, seen)
         elif done.delivered:
@@ -172,6 +175,17 @@ class Worker:
                 await self._store.for_tenant(tenant).trim(DELIVERIES, keep=_KEPT_ATTEMPTS)
         except StoreError as error:
             structlog.get_logger().warning("webhooks_wait_for_the_database", reason=str(error))
+
+
+async def _to_the_end(run: Coroutine[Any, Any, Done]) -> Done:
+    """Finishes what is under way although it is cancelled, if it can soon, so that nobody has to deliver it again."""
+    running = asyncio.ensure_future(run)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(running, return_exceptions=True), _FAREWELL)
+        raise
 
 
 def _faster(pace: int) -> int:

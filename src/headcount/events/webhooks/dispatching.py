@@ -4,6 +4,7 @@ How far a subscription has come is written in the transaction that queues its ev
 nor repeats any.
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -11,39 +12,53 @@ from typing import Final
 import orjson
 
 from headcount.events.telling import events_of, locks_out, text_of
-from headcount.events.types import LOCKED_OUT, Event
-from headcount.events.webhooks.subscription import PROGRESS, Subscription
+from headcount.events.types import LOCKED_OUT, SNAPSHOT_NEEDED, Event
+from headcount.events.webhooks.subscription import PROGRESS, TROUBLE, Subscription, queues_of
 from headcount.store.interface import VersionConflictError
-from headcount.store.keeping import ABSENT, ChangeRow, Entry, Put, Task, TenantKeeping
+from headcount.store.keeping import ChangeRow, Entry, Put, Task, TenantKeeping
 
-ROWS: Final = 500
+ROWS: Final = 100
 """Rows of the change log that are looked at in one transaction."""
+_NOBODY: Final = "deleted"
+"""Who takes what is not to be delivered any more."""
+_LATEST: Final = "9999"
+_USERS: Final = 1_000
+"""Rows of users in which lock-outs are looked for at a time."""
 
 
 async def dispatch(store: TenantKeeping, subscription: Subscription, now: str) -> int:
     """Queues what has happened since last time, some of it; gives how many rows were looked at."""
-    await store.sequence_changes()
-    known = await store.entry(PROGRESS, subscription.id)
-    position = await _position(store, known)
+    known, position = await _place(store, subscription.id)
+    if known is None:
+        return 0
     rows = await store.changes_after(position, limit=ROWS)
     if not rows:
         return 0
     tasks = [task for row in rows for task in _tasks(row, subscription, now)]
-    progress = _progress(PROGRESS, subscription.id, rows[-1].position, known)
+    if position > int(known.value):
+        tasks.insert(0, _lost(position, subscription, now))
+    progress = _progress(subscription.id, rows[-1].position, known)
     return len(rows) if await _enqueue(store, subscription.queue, tasks, progress) else 0
 
 
 async def dispatch_lock_outs(store: TenantKeeping, subscription: Subscription, now: str) -> int:
-    """Queues lock-outs ahead of everything else, reading no other rows than those of users."""
-    await store.sequence_changes()
-    known = await store.entry(PROGRESS, f"{subscription.id}/lockout")
-    position = await _position(store, known)
-    rows = await store.changes_after(position, limit=ROWS, types=("User",))
-    if not rows:
+    """Queues lock-outs ahead of everything else, reading no other rows than those of users.
+
+    How far that went is written when there is one, or nothing left to read: it is soon through what others queue.
+    """
+    known, position = await _place(store, f"{subscription.id}/lockout")
+    if known is None:
         return 0
-    tasks = [task for row in rows for task in _lock_outs(row, subscription, now)]
-    progress = _progress(PROGRESS, f"{subscription.id}/lockout", rows[-1].position, known)
-    return len(rows) if await _enqueue(store, subscription.express_queue, tasks, progress) else 0
+    began = position
+    tasks: list[Task] = []
+    while not tasks and (rows := await store.changes_after(position, limit=_USERS, types=("User",))):
+        position = rows[-1].position
+        tasks = [task for row in rows for task in _lock_outs(row, subscription, now)]
+        await asyncio.sleep(0)
+    if position == began:
+        return 0
+    progress = _progress(f"{subscription.id}/lockout", position, known)
+    return position - began if await _enqueue(store, subscription.express_queue, tasks, progress) else 0
 
 
 async def begin(store: TenantKeeping, subscription_id: str) -> None:
@@ -52,6 +67,18 @@ async def begin(store: TenantKeeping, subscription_id: str) -> None:
         pass
     value = str(await store.last_position()).encode()
     await store.put([Put(PROGRESS, key, value) for key in (subscription_id, f"{subscription_id}/lockout")])
+
+
+async def end(store: TenantKeeping, subscription_id: str, now: str) -> None:
+    """Removes what is queued and remembered for a subscription; what a worker holds goes when it is delivered."""
+    for queue in queues_of(subscription_id):
+        while parked := await store.parked(queue, limit=_USERS):
+            await store.requeue(queue, [task.id for task in parked], due=now)
+        while tasks := await store.take(queue, _NOBODY, now=_LATEST, until=_LATEST, limit=_USERS):
+            await store.finish(queue, _NOBODY, [task.id for task in tasks])
+    troubles = await store.entries(TROUBLE, prefix=subscription_id)
+    known = [(PROGRESS, subscription_id), (PROGRESS, f"{subscription_id}/lockout")]
+    await store.put([Put(name, key, None) for name, key in (*known, *((TROUBLE, entry.key) for entry in troubles))])
 
 
 async def requeue_range(store: TenantKeeping, subscription: Subscription, now: str, *, after: int, until: int) -> int:
@@ -92,14 +119,24 @@ def _events(row: ChangeRow, subscription: Subscription) -> Iterator[Event]:
     return events_of(row, subscription.tenant, subscription.registry, subscription.permissions)
 
 
-async def _position(store: TenantKeeping, known: Entry | None) -> int:
-    """Where to go on; whoever was away for longer than the log is kept goes on with what there is."""
-    position = int(known.value) if known else 0
-    return max(position, await store.first_position() - 1)
+async def _place(store: TenantKeeping, key: str) -> tuple[Entry | None, int]:
+    """How far a subscription has come, and where to go on: in what there is, if it was away for long.
+
+    None for one that is not begun, or was deleted a moment ago. Asked all at once, because a lock-out waits for it.
+    """
+    known, first, _ = await asyncio.gather(store.entry(PROGRESS, key), store.first_position(), store.sequence_changes())
+    return known, max(int(known.value), first - 1) if known else 0
 
 
-def _progress(collection: str, key: str, position: int, known: Entry | None) -> Put:
-    return Put(collection, key, str(position).encode(), known.version if known else ABSENT)
+def _lost(position: int, subscription: Subscription, now: str) -> Task:
+    """Tells that what there was up to a position is not kept any more."""
+    event_id = f"{subscription.tenant}.{position}.lost"
+    event = Event(SNAPSHOT_NEEDED, now, event_id, subscription.tenant, position, event_id, "", "")
+    return task_of(event, subscription, now, "")
+
+
+def _progress(key: str, position: int, known: Entry) -> Put:
+    return Put(PROGRESS, key, str(position).encode(), known.version)
 
 
 async def _enqueue(store: TenantKeeping, queue: str, tasks: Sequence[Task], progress: Put) -> bool:

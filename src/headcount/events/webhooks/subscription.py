@@ -37,12 +37,17 @@ class Subscription:
     @property
     def queue(self) -> str:
         """The queue of what it is told in order."""
-        return f"webhook {self.id}"
+        return queues_of(self.id)[0]
 
     @property
     def express_queue(self) -> str:
         """The queue of lock-outs, which go ahead of everything."""
-        return f"lockout {self.id}"
+        return queues_of(self.id)[1]
+
+
+def queues_of(subscription_id: str) -> tuple[str, str]:
+    """The queue of what a subscription is told in order, and the one of lock-outs."""
+    return f"webhook {subscription_id}", f"lockout {subscription_id}"
 
 
 class Subscriptions(Protocol):

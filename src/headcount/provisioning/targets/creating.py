@@ -12,7 +12,7 @@ from headcount.provisioning.targets.knowledge import Knowledge
 from headcount.provisioning.targets.lookups import Lookups, record_of
 from headcount.provisioning.targets.paths import agrees, is_same, member, values_at
 from headcount.provisioning.targets.progress import Progress
-from headcount.provisioning.targets.requests import Patch, creation, missing
+from headcount.provisioning.targets.requests import Patch, accepted, creation, missing
 from headcount.provisioning.targets.steps import Conflict, Done, Member, Outcome, Refused, Step
 
 _CONFLICT: Final = 409
@@ -30,6 +30,8 @@ class Creator:
         self._knowledge = knowledge
         self._lookups = lookups
         self._judge = judge
+        self._locations_hold_ids = False
+        """Whether a `Location` was seen to end with the id of what was created."""
 
     async def create(self, step: Step, progress: Progress, earlier: UncertainError | None = None) -> Outcome | None:
         """None when the account is there and noted in `progress`, with the members that the POST held.
@@ -110,10 +112,21 @@ class Creator:
             self._learn(step, record)
             return record
         identifier = unquote(answer.headers.get("location", "").rstrip("/").rpartition("/")[2])
-        if identifier:
+        if identifier and self._locations_hold_ids:
             return TargetRecord(step.type, identifier, {}, answer.version)
-        reason = "The target answered with success and without an id."
+        if identifier and (record := await self._located(step, identifier)):
+            self._locations_hold_ids = True
+            return record
+        reason = "The target answered with success and without the resource."
         return await self._perhaps_created(step, reason) or self._judge.unknown(reason, Progress())
+
+    async def _located(self, step: Step, identifier: str) -> TargetRecord | None:
+        """What is at a location, when it is ours under that id: the last part of a location may be a name."""
+        try:
+            record = await self._lookups.get(step.type, identifier)
+        except TargetError:
+            return None
+        return record if record and self._is_ours(step, record) else None
 
     def _learn(self, step: Step, record: TargetRecord) -> None:
         """A whole resource without the externalId that was sent tells that the target keeps it for itself."""
@@ -144,18 +157,25 @@ class Creator:
             for value in values_at(step.resource, path):
                 if isinstance(value, str):
                     records = await self._lookups.find(step.type, path, value, is_fresh=True)
-                    found |= {record.id: record for record in records}
+                    found |= {record.id: await self._whole(record) for record in records}
         ours = [record for record in found.values() if self._is_ours(step, record)]
         mine = ours[0] if len(ours) == 1 else None
         return mine, tuple(record for record in found.values() if record is not mine)
+
+    async def _whole(self, record: TargetRecord) -> TargetRecord:
+        """The record with everything that tells whose it is; of a list of everybody only the keys were kept."""
+        if self._knowledge.profile.filters:
+            return record
+        return await self._lookups.get(record.type, record.id) or record
 
     def _is_ours(self, step: Step, record: TargetRecord) -> bool:
         """Whether an account is what this step created, and not one that was there before."""
         sent, there = member(step.resource, "externalId"), member(record.resource, "externalId")
         if sent is not None and (there is not None or self._knowledge.profile.external_id_returned):
             return is_same(sent, there, exact=True)
+        sent_values = accepted(step.resource, self._knowledge.profile.of(step.type))
         return all(
-            agrees(value, found)
-            for name, value in step.resource.items()
-            if name.lower() not in _SILENT and (found := member(record.resource, name)) is not None
+            agrees(value, member(record.resource, name))
+            for name, value in sent_values.items()
+            if name.lower() not in _SILENT
         )

@@ -14,7 +14,18 @@ from headcount.provisioning.targets.lookups import Lookups
 from headcount.provisioning.targets.paths import holds, member, values_at
 from headcount.provisioning.targets.progress import Progress
 from headcount.provisioning.targets.requests import Patch
-from headcount.provisioning.targets.steps import Conflict, Gone, Moved, Outcome, Refused, Step, Unknown, Unreachable
+from headcount.provisioning.targets.steps import (
+    Conflict,
+    Gone,
+    Member,
+    Moved,
+    Outcome,
+    Refused,
+    Step,
+    Unknown,
+    Unreachable,
+)
+from headcount.scim.folding import fold
 from headcount.scim.schemas import Json
 
 _UNAUTHORIZED: Final = 401
@@ -52,8 +63,7 @@ class Judge:
         if answer.status == _CONFLICT and patch.values:
             return await self._conflict(step, refusal, patch)
         if _removes_no_member(refusal, patch):
-            progress.note(Answer(answer.status, {}, b""), patch)
-            return None
+            return await self._no_member(step, answer, patch, progress)
         reason = f"The target refuses it ({refusal})."
         return Refused(reason, answer.status, refusal.scim_type, so_far=progress.so_far)
 
@@ -86,9 +96,8 @@ class Judge:
         """Whether a resource shows everything that a patch says; what it cannot show is not there."""
         if (patch.added or patch.removed) and not self._knowledge.profile.members.returned:
             return False
-        members = {str(member(element, "value")) for element in values_at(resource, "members")}
-        are_in = all(item.id in members for item in patch.added)
-        are_out = not any(item.id in members for item in patch.removed)
+        are_in = all(_is_member(resource, item) for item in patch.added)
+        are_out = not any(_is_member(resource, item) for item in patch.removed)
         return are_in and are_out and all(holds(resource, change.path, change.new) for change in patch.values)
 
     def gone(self, progress: Progress) -> Outcome:
@@ -137,6 +146,18 @@ class Judge:
         reason = f"The target says that something is not there ({refusal}); it is not whom this is about."
         return Refused(reason, refusal.status, refusal.scim_type, so_far=progress.so_far)
 
+    async def _no_member(self, step: Step, answer: Answer, patch: Patch, progress: Progress) -> Outcome | None:
+        """Who is no member need not be removed; but some groups show their members by name, and remove none by id."""
+        profile = self._knowledge.profile
+        current = await self._lookups.get(step.type, progress.target_id) if profile.members.returned else None
+        if current is None or not _is_member(current.resource, patch.removed[0]):
+            progress.note(Answer(answer.status, {}, b""), patch)
+            return None
+        if profile.groups.put:
+            self._knowledge.learn("It removes no member by id; groups are replaced.", {"groups": {"patch": False}})
+        reason = f"The target says that somebody is no member, and shows them as one ({self._client.refusal(answer)})."
+        return Refused(reason, answer.status, so_far=progress.so_far)
+
     def _without_method(self, step: Step, refusal: Refusal, progress: Progress) -> Outcome:
         """The method is not there: it is not tried again."""
         part = f"{step.type.lower()}s"
@@ -172,6 +193,12 @@ def kept_value(resource: Mapping[str, Json], values: Sequence[ValueChange]) -> s
 
 def _took_effect(resource: Mapping[str, Json], change: ValueChange) -> bool:
     return holds(resource, change.path, change.new) and not holds(resource, change.path, change.old)
+
+
+def _is_member(resource: Mapping[str, Json], item: Member) -> bool:
+    """Whether a group shows somebody, by id or, as some do, by name."""
+    shown = {str(member(element, "value")) for element in values_at(resource, "members")}
+    return item.id in shown or (bool(item.display) and fold(item.display) in {fold(value) for value in shown})
 
 
 def _removes_no_member(refusal: Refusal, patch: Patch) -> bool:

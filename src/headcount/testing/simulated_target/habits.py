@@ -13,6 +13,7 @@ class Habits:
     put: bool = True
     group_put: bool = True
     patch: bool = True
+    group_patch: bool = True
     missing_as_html: bool = False
     """A missing method answers with an HTML page and 404, as if the resource were not there."""
     deletes: Literal["deletes", "deactivates", "refuses"] = "deletes"
@@ -25,6 +26,8 @@ class Habits:
     members_on_create: int | None = None
     """More in a POST are refused with 400."""
     members_returned: bool = True
+    members_by_name: bool = False
+    """Members are shown by userName, and none is removed by id, which is noTarget."""
     removal: Literal["any", "filter", "value"] = "any"
     """Other forms of removing a member are refused with 400."""
     unknown_members: Literal["refused", "kept"] = "refused"
@@ -60,6 +63,8 @@ class Habits:
     # answers
     empty_success: bool = False
     """A change is answered with 200 and `{}`."""
+    locations: Literal["none", "id", "name"] = "none"
+    """A create is answered without a body and with a `Location` that ends so."""
     html_errors: bool = False
     etags: bool = False
     bulk: int = 0
@@ -94,6 +99,15 @@ HABITS_OF_PACKS: Final[Mapping[str, Habits]] = {
         removal="value",
         elements=1,
         largest_page=50,
+    ),
+    "canaille": Habits(
+        group_patch=False,
+        members_by_name=True,
+        value_paths=False,
+        external_id_returned=False,
+        filters="ignored",
+        count_fails=True,
+        etags=True,
     ),
     "github": Habits(value_paths=False, group_put=False, largest_page=30),
     "slack": Habits(deletes="deactivates", largest_page=1_000),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -13,6 +14,7 @@ from headcount.scim.errors import (
     InvalidSyntaxError,
     InvalidValueError,
     MethodNotAllowedError,
+    NoTargetError,
     NotFoundError,
     PreconditionFailedError,
     ScimError,
@@ -108,7 +110,8 @@ class Service:
 
     def _check_method(self, method: str, kind: ResourceType) -> None:
         has_put = self.habits.put and (self.habits.group_put or kind is USER)
-        missing = {"PUT": not has_put, "PATCH": not self.habits.patch}
+        has_patch = self.habits.patch and (self.habits.group_patch or kind is USER)
+        missing = {"PUT": not has_put, "PATCH": not has_patch}
         if missing.get(method, method != "DELETE"):
             raise MethodNotAllowedError(("GET", "DELETE"))
 
@@ -181,6 +184,8 @@ class Service:
             form = "filter" if "[" in (item.path or "") else "value"
             if item.op is Op.REMOVE and self.habits.removal not in ("any", form):
                 raise InvalidSyntaxError(f"A member is removed by {self.habits.removal}.")
+            if item.op is Op.REMOVE and self.habits.members_by_name:
+                raise NoTargetError("There is no such member.")
 
     def _members_after(self, before: list[Resource], delta: MembershipDelta | None) -> list[Resource]:
         if delta is None:
@@ -229,12 +234,21 @@ class Service:
         if not self.habits.members_returned:
             hidden.add("members")
         shown = {name: value for name, value in resource.items() if name not in hidden}
+        if self.habits.members_by_name and "members" in shown:
+            shown["members"] = [{"value": self._name_of(item["value"])} for item in shown["members"]]
         shown["meta"] = {"resourceType": kind.name, "location": f"{kind.endpoint}/{resource['id']}"}
         return shown | ({"meta": shown["meta"] | {"version": _tag_of(resource)}} if self.habits.etags else {})
+
+    def _name_of(self, identifier: str) -> str:
+        user = self.contents.get("User", identifier)
+        return str(user["userName"]) if user else identifier
 
     def _changed(self, status: int, kind: ResourceType, resource: Resource) -> Reply:
         if self.habits.empty_success:
             return _json(200, {})
+        if status == HTTPStatus.CREATED and self.habits.locations != "none":
+            name = resource.get("userName", resource["id"]) if self.habits.locations == "name" else resource["id"]
+            return Reply(status, headers={"location": f"{kind.endpoint}/{name}"})
         return _json(status, self._shown(kind, resource), self._tag(resource))
 
     def _tag(self, resource: Resource) -> Mapping[str, str]:
