@@ -13,7 +13,8 @@ SCHEMA_FILE: Path = REFERENCE / "events.schema.json"
 def event_table() -> str:
     """A row for each type of event."""
     rows = [
-        f"| `{item.name}` | {item.meaning} | {', '.join(f'`{part}`' for part in item.carries)} |" for item in EVENT_TYPES
+        f"| `{item.name}` | {item.meaning} | {', '.join(f'`{part}`' for part in item.carries)} |"
+        for item in EVENT_TYPES
     ]
     return "\n".join(["| type | what has happened | carries |", "|---|---|---|", *rows])
 

@@ -13,13 +13,12 @@ import structlog
 from headcount.directory.client_credentials import ClientCredentials
 from headcount.directory.operator_resources import NAME
 from headcount.directory.operator_schemas import OPERATOR_REGISTRY
-from headcount.directory.representation import Representation
-from headcount.directory.resources import Request
-from headcount.directory.tenant import Limits, Tenant
+from headcount.directory.tenant import Limits
 from headcount.directory.tokens import Access
 from headcount.events.notifier import Notifier
 from headcount.http.admission import Admission
 from headcount.http.call import Call
+from headcount.http.endpoint import SPECIAL, Endpoint
 from headcount.http.events import EventEndpoints
 from headcount.http.gate import Gate, Service
 from headcount.http.journal import Journal
@@ -47,15 +46,12 @@ from headcount.scim.errors import (
     InvalidVersionError,
     MethodNotAllowedError,
     NotFoundError,
-    NotImplementedScimError,
     ScimError,
     UnavailableError,
 )
 from headcount.scim.messages import list_response
-from headcount.scim.registry import Registry, ResourceType, build_registry
+from headcount.scim.registry import Registry, build_registry
 from headcount.scim.schemas import Json
-from headcount.scim.search import search_from_message, search_from_parameters
-from headcount.scim.versions import entity_tag, matches_tag
 from headcount.store.interface import OPERATOR_TENANT, StoreError
 
 _VERSION: Final = re.compile(r"v\d+", re.IGNORECASE)
@@ -187,10 +183,10 @@ class ScimEndpoints:
             return await self._discover(call, rest)
         service = await self._enter(call)
         check_accept(call.headers.get("accept"))
-        endpoint = _Endpoint(self, call, service)
+        endpoint = Endpoint(self.body, call, service)
         if not rest:
             return await endpoint.root()
-        handlers = _SPECIAL.get(rest[0]) if len(rest) == 1 else None
+        handlers = SPECIAL.get(rest[0]) if len(rest) == 1 else None
         if handlers is None:
             handlers = endpoint.resolve(rest)
         handler = handlers.get("GET" if call.method == "HEAD" else call.method)
@@ -310,160 +306,6 @@ def _unavailable(call: Call, cause: BaseException, error: UnavailableError) -> R
     return error_response(error)
 
 
-class _Endpoint:
-    """One authenticated request to one tenant."""
-
-    __slots__ = ("_call", "_endpoints", "_id", "_service", "_tenant", "_type")
-
-    def __init__(self, endpoints: ScimEndpoints, call: Call, service: Service) -> None:
-        self._endpoints = endpoints
-        self._call = call
-        self._service = service
-        self._tenant: Tenant = service.tenant
-        self._type: ResourceType | None = None
-        self._id = ""
-
-    def resolve(self, rest: list[str]) -> "_Handlers":
-        """The handlers of a path below a resource type."""
-        self._type = self._tenant.registry.by_endpoint.get(rest[0])
-        if self._type is None or len(rest) > 2:  # noqa: PLR2004
-            raise NotFoundError
-        if len(rest) == 1:
-            return _COLLECTION
-        if rest[1] == ".search":
-            return _SEARCH
-        self._id = rest[1]
-        return _RESOURCE
-
-    @property
-    def resource_type(self) -> ResourceType:
-        """The resource type that the path names."""
-        assert self._type is not None  # noqa: S101  resolved before any handler that asks
-        return self._type
-
-    async def root(self) -> Response:
-        """A search over all resource types (RFC 7644 §3.4.2.1)."""
-        if self._call.method not in ("GET", "HEAD"):
-            raise MethodNotAllowedError(("GET",))
-        return await self._list(self._tenant.registry.resource_types)
-
-    async def list(self) -> Response:
-        """GET on a resource type."""
-        return await self._list((self.resource_type,))
-
-    async def _list(self, resource_types: tuple[ResourceType, ...]) -> Response:
-        parameters = query_parameters(self._call.query)
-        search = search_from_parameters(parameters)
-        listing = await self._service.searching.search(resource_types, search, self._call.request(parameters))
-        return Response(200, listing.body, pieces=listing.pieces)
-
-    async def search(self) -> Response:
-        """POST to `.search` on any level (RFC 7644 §3.4.3)."""
-        body = await self._endpoints.body(self._call, self._tenant.limits.body_bytes)
-        search = search_from_message(body, self._tenant.profile)
-        resource_types = (self._type,) if self._type else self._tenant.registry.resource_types
-        names = {
-            "attributes": ",".join(search.attributes),
-            "excludedAttributes": ",".join(search.excluded_attributes),
-        }
-        listing = await self._service.searching.search(resource_types, search, self._call.request(names))
-        return Response(200, listing.body, pieces=listing.pieces)
-
-    async def create(self) -> Response:
-        """POST on a resource type."""
-        request = self._request()
-        body = await self._endpoints.body(self._call, self._body_limit())
-        done = await self._service.resources.create(self.resource_type, body, request)
-        return self._represented(done, 201 if done.is_new else 200)
-
-    async def read(self) -> Response:
-        """GET on a resource."""
-        done = await self._service.resources.read(self.resource_type, self._id, self._request())
-        if_none_match = self._call.headers.get("if_none_match")
-        if if_none_match is not None and matches_tag(if_none_match.decode("latin-1"), done.version):
-            return Response(304, headers=self._headers_of(done))
-        return self._represented(done, 200)
-
-    async def replace(self) -> Response:
-        """PUT on a resource."""
-        request = self._request()
-        body = await self._endpoints.body(self._call, self._body_limit())
-        done = await self._service.resources.replace(self.resource_type, self._id, body, request)
-        return self._represented(done, 200)
-
-    async def patch(self) -> Response:
-        """PATCH on a resource; 204 for a large group unless a projection is asked for."""
-        request = self._request()
-        body = await self._endpoints.body(self._call, self._body_limit())
-        done = await self._service.resources.patch(self.resource_type, self._id, body, request)
-        return self._represented(done, 200)
-
-    async def delete(self) -> Response:
-        """DELETE on a resource."""
-        await self._service.resources.delete(self.resource_type, self._id, self._request())
-        return Response(204)
-
-    async def bulk(self) -> Response:
-        """POST to `/Bulk` (RFC 7644 §3.7)."""
-        body = await self._endpoints.body(self._call, self._tenant.limits.bulk_bytes)
-        answer, self._call.refused = await self._service.bulk.run(body, self._call.request({}))
-        return json_response(answer)
-
-    async def me(self) -> Response:
-        """`/Me`: the user that the token stands for (RFC 7644 §3.11)."""
-        user = self._call.access.user if self._call.access else None
-        if user is None:
-            raise NotImplementedScimError("This token stands for no user, so that /Me has no meaning.")
-        self._type = self._tenant.registry.by_endpoint["Users"]
-        self._id = user
-        handler = _RESOURCE.get("GET" if self._call.method == "HEAD" else self._call.method)
-        if handler is None:
-            raise NotImplementedScimError("/Me stands for an existing user and cannot be created.")
-        try:
-            response = await handler(self)
-        except ScimError as error:
-            response = error_response(error)  # a refusal, too, says who is meant
-        if not any(name == b"location" for name, _ in response.headers):
-            location = self._tenant.location(self._type, user)
-            response.headers = (*response.headers, (b"location", location.encode()))
-        return response
-
-    def _request(self) -> Request:
-        return self._call.request(query_parameters(self._call.query))
-
-    def _body_limit(self) -> int:
-        limits = self._tenant.limits
-        return limits.group_body_bytes if self.resource_type.keeps_members else limits.body_bytes
-
-    def _represented(self, done: Representation, status: int) -> Response:
-        if not done.body and done.rest is None:
-            status = 204
-        return Response(status, done.body, self._headers_of(done), done.rest)
-
-    def _headers_of(self, done: Representation) -> tuple[Header, ...]:
-        location = done.location.encode()
-        return (
-            (b"etag", entity_tag(done.version).encode()),
-            (b"location", location),
-            (b"content-location", location),
-        )
-
-
-_Handlers = Mapping[str, Callable[[_Endpoint], Awaitable[Response]]]
-
-_COLLECTION: Final[_Handlers] = {"GET": _Endpoint.list, "POST": _Endpoint.create}
-_RESOURCE: Final[_Handlers] = {
-    "GET": _Endpoint.read,
-    "PUT": _Endpoint.replace,
-    "PATCH": _Endpoint.patch,
-    "DELETE": _Endpoint.delete,
-}
-_SEARCH: Final[_Handlers] = {"POST": _Endpoint.search}
-_SPECIAL: Final[Mapping[str, _Handlers]] = {
-    ".search": _SEARCH,
-    "Bulk": {"POST": _Endpoint.bulk},
-    "Me": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), _Endpoint.me),
-}
 _DOCUMENTS: Final = {
     "Schemas": discovery.schema_documents,
     "ResourceTypes": discovery.resource_type_documents,
