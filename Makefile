@@ -33,7 +33,7 @@ unit: .venv/tested
 torture: .venv/tested .torture/installed ## Kill, pause and overload everything, for about twenty minutes
 	TORTURE_ROUNDS=$(ROUNDS) TORTURE_PATRONI=$(CURDIR)/.torture/bin/patroni $(BIN)/pytest -v --timeout 900 tests/torture
 
-outside: .venv/tested .outside/installed ## Provision into servers that others wrote (needs Node.js; about three minutes)
+outside: .venv/tested .outside/installed ## Provision into servers that others wrote (needs Node.js; about five minutes)
 	OUTSIDE_PROGRAMS=$(CURDIR)/.outside $(BIN)/pytest -v --timeout 300 tests/outside
 
 benchmark: .venv/tested ## Measure speed beside a floor and a peer (about ten minutes)
