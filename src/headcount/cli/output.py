@@ -71,11 +71,11 @@ def _report(message: str, exit_code: int) -> NoReturn:
 
 
 def show(value: Any, *, as_json: bool, sentence: str = "") -> None:
-    """Prints a value as JSON, or the sentence that says the same to people."""
+    """Prints a value as JSON, or the sentence that says the same to people; whoever reads along has it at once."""
     if as_json:
-        print(json.dumps(value, ensure_ascii=False))  # noqa: T201
+        print(json.dumps(value, ensure_ascii=False), flush=True)  # noqa: T201
     else:
-        print(sentence)  # noqa: T201
+        print(sentence, flush=True)  # noqa: T201
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool, none: str) -> None:

@@ -160,7 +160,6 @@ def _announce(settings: Settings, bound: Binding, token: str | None, *, as_json:
         curl = f"curl -s -H 'Authorization: Bearer {token}'"
         sentence = _QUICKSTART.format(base_url=base_url, token=token, curl=curl, person=_PERSON)
     show(value, as_json=as_json, sentence=sentence)
-    typer.get_text_stream("stdout").flush()
 
 
 _PERSON: Final = (
