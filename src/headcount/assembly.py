@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
+
 from headcount import __version__
 from headcount.directory.audit.attempts import Attempts
 from headcount.directory.audit.auditing import Audit
@@ -258,8 +260,11 @@ async def delivery(installation: Installation, notifier: Notifier) -> None:
 
 
 async def _delivery_if_installed(installation: Installation, notifier: Notifier) -> None:
-    with suppress(SettingsError):  # 'headcount webhook create' says so
+    try:
         await delivery(installation, notifier)
+    except SettingsError as error:
+        if await installation.webhooks.all():
+            structlog.get_logger().warning("webhooks_not_delivered", reason=str(error))
 
 
 def synchronization_of(
