@@ -20,30 +20,10 @@ from headcount.store.keeping import Put
 from headcount.testing.store_contract.examples import USER, create
 from processes import eventually
 from receiver import running_receiver
-from serving import running_server, tenant_of
+from serving import tenant_of
 from torture.deployments import administer, new_tenant
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-@pytest.fixture(scope="module")
-def hooked(tmp_path_factory):
-    """A server that may call this machine."""
-    with running_server(tmp_path_factory.mktemp("hooked"), private_networks="127.0.0.0/8") as running:
-        yield running
-
-
-@pytest.fixture
-def receiver(tmp_path):
-    with running_receiver(tmp_path / "receiver") as running:
-        yield running
-
-
-@pytest.fixture
-def client(hooked):
-    made = hooked.new_tenant()
-    yield made
-    made.close()
 
 
 def subscribe(hooked, client, receiver, **settings):

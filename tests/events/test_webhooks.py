@@ -6,32 +6,9 @@ import hmac
 import json
 import time
 
-import pytest
-
-from receiver import running_receiver
-from serving import running_server, tenant_of
+from serving import tenant_of
 
 WEBHOOK = "urn:headcount:params:scim:schemas:core:1.0:WebhookSubscription"
-
-
-@pytest.fixture(scope="module")
-def hooked(tmp_path_factory):
-    """A server that may call this machine."""
-    with running_server(tmp_path_factory.mktemp("hooked"), private_networks="127.0.0.0/8") as running:
-        yield running
-
-
-@pytest.fixture
-def receiver(tmp_path):
-    with running_receiver(tmp_path / "receiver") as running:
-        yield running
-
-
-@pytest.fixture
-def client(hooked):
-    made = hooked.new_tenant()
-    yield made
-    made.close()
 
 
 def until(condition, seconds=20):

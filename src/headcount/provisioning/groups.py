@@ -20,7 +20,7 @@ from headcount.provisioning.correlation import (
 from headcount.provisioning.desired import Desired, Group
 from headcount.provisioning.differences import adoption_changes, all_values, value_changes
 from headcount.provisioning.jobs import GROUP_RULES, GroupOrigin, Leaver, Nested
-from headcount.provisioning.links import Link
+from headcount.provisioning.links import Link, change_of
 from headcount.provisioning.mapping.attributes import Flat, resource_of
 from headcount.provisioning.people import People
 from headcount.provisioning.plan import Action, Change
@@ -69,7 +69,7 @@ class Groups:
     def _stay(self, group: Group, link: Link) -> Iterator[Change]:
         state = group.states[0]
         values = [] if link.fingerprint == state.fingerprint else value_changes(self._mappings, _flat(group), link)
-        base = _change(Action.UPDATE, link, "", group.digest)
+        base = change_of(Action.UPDATE, link, "", group.digest)
         if values:
             paths = ", ".join(value.path for value in values)
             label = str(_flat(group).get("displayName") or link.label)
@@ -201,7 +201,7 @@ class Groups:
             if self._is_gone(key):
                 yield from self._depart(link)
             else:
-                base = _change(Action.MEMBERS, link, "", "")
+                base = change_of(Action.MEMBERS, link, "", "")
                 membership = list(self._membership(base, self._members.of(key, link), link))
                 yield from membership
                 self.unchanged += not membership
@@ -218,7 +218,7 @@ class Groups:
             return
         is_known = link.key in self._desired.groups
         reason = "gone: out of scope" if is_known else "gone: not in the source any more"
-        yield _change(Action.DELETE, link, reason, "")
+        yield change_of(Action.DELETE, link, reason, "")
 
     def _parked(self) -> Iterator[Change]:
         for (kind, key), parked in self._desired.parked.items():
@@ -283,16 +283,3 @@ def _key(group: Group) -> str:
 
 def _bare(change: Change) -> Change:
     return replace(change, values=(), resource={}, fingerprint="")
-
-
-def _change(action: Action, link: Link, reason: str, digest: str) -> Change:
-    return Change(
-        action,
-        link.kind,
-        link.key,
-        link.label,
-        reason,
-        target_id=link.target_id,
-        source_digest=digest,
-        ledger_version=link.version,
-    )

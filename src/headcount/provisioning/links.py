@@ -85,6 +85,20 @@ def link_from_json(document: bytes, *, version: int) -> Link:
 _TEXTS: Final = ("key", "target_id", "label", "fingerprint", "left", "etag")
 
 
+def change_of(action: Action, link: Link, reason: str, digest: str) -> Change:
+    """A change of what is linked, under the version that the link has."""
+    return Change(
+        action,
+        link.kind,
+        link.key,
+        link.label,
+        reason,
+        target_id=link.target_id,
+        source_digest=digest,
+        ledger_version=link.version,
+    )
+
+
 def link_after(  # everything that is known of an outcome
     change: Change,
     link: Link | None,

@@ -20,7 +20,7 @@ from headcount.provisioning.correlation import (
 from headcount.provisioning.desired import Person, State
 from headcount.provisioning.differences import adoption_changes, all_values, value_changes
 from headcount.provisioning.jobs import EMAIL, EXTERNAL_ID, USER_NAME, CorrelationRule, Leaver
-from headcount.provisioning.links import Link
+from headcount.provisioning.links import Link, change_of
 from headcount.provisioning.mapping.attributes import Flat
 from headcount.provisioning.mapping.functions import UNIQUE
 from headcount.provisioning.naming import Names
@@ -91,7 +91,7 @@ class People:
     def _leave(self, link: Link, why: str, digest: str) -> None:
         self.leaving.add(link.key)
         policy = self._target.leaver
-        change = _change(Action.DELETE, link, f"left: {why}", digest)
+        change = change_of(Action.DELETE, link, f"left: {why}", digest)
         if policy.at_once is Leaver.DELETE:
             self.changes.append(change)
         elif policy.at_once is Leaver.KEEP:
@@ -119,7 +119,7 @@ class People:
         action = _action_of(values, link)
         paths = ", ".join(value.path for value in values)
         reason = f"back: {paths}" if link.left else f"changed: {paths}"
-        change = _change(action, link, reason, person.digest)
+        change = change_of(action, link, reason, person.digest)
         label = str(wanted.get("userName") or link.label)
         self.changes.append(replace(change, values=tuple(values), label=label, fingerprint=state.fingerprint))
 
@@ -243,19 +243,6 @@ def _rule_values(rule: CorrelationRule, flat: Flat) -> list[str]:
 
 def _address(value: Json) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _change(action: Action, link: Link, reason: str, digest: str) -> Change:
-    return Change(
-        action,
-        link.kind,
-        link.key,
-        link.label,
-        reason,
-        target_id=link.target_id,
-        source_digest=digest,
-        ledger_version=link.version,
-    )
 
 
 def _parked(person: Person, label: str, reason: str) -> Change:
