@@ -92,7 +92,11 @@ def test_one_person_explained_and_at_once(folder, target):
     shown = call(folder, "explain", "2")
     assert "in the source (line 3)" in shown
     assert "would update: changed: title" in shown
-    assert "done: 1 update" in call(folder, "now", "2")
+    now = call(folder, "now", "2", "-v")
+    assert "done: 1 update" in now
+    assert "  PATCH /Users/" in now
+    assert '"value":"Senior"' in now
+    assert SECRET not in now
     assert sorted(user["title"] for user in target.users) == ["Employee", "Employee", "Senior"]
 
 

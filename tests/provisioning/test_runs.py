@@ -348,6 +348,13 @@ def test_one_person_at_once(world, target):
     assert report.trace[0] == "read: 1 record"
     assert '      title : "Employee" → "Senior"' in report.trace
     assert report.trace[-1] == "update p2@example.com: done"
+    [patch] = [exchange for exchange in report.exchanges if exchange.path.startswith("/Users/id-")]
+    assert (patch.method, patch.status, patch.milliseconds > 0) == ("PATCH", 200, True)
+    assert "Senior" in patch.sent
+    assert "Senior" in patch.received
+    assert f"  PATCH {patch.path} → 200, " in report.in_words()
+    assert patch.sent not in report.in_words()
+    assert f"    > {patch.sent}" in report.in_words(with_bodies=True)
     assert people_at(target)["p2@example.com"] == (True, "Senior")
     assert people_at(target)["p3@example.com"] == (True, "Employee")
     assert briefly(world.plan().changes) == [("update", "3")]
@@ -379,6 +386,51 @@ def test_a_target_is_left_with_its_accounts_switched_off_or_as_they_are(world, t
     assert world.command(lambda jobs: jobs.status(job))[0]["persons"] == 0
 
 
+class Probing:
+    """How often a target was probed: its methods are asked of ids that nobody has."""
+
+    def __init__(self, target):
+        self._target = target
+        self._before = 0
+        self.again()
+
+    def again(self):
+        probes = sum(item.path.startswith("/Users/headcount-probe") for item in self._target.requests)
+        is_probed, self._before = probes > self._before, probes
+        return is_probed
+
+
+def test_a_target_is_probed_once_a_day_and_when_it_has_changed(world, target):
+    probing = Probing(target)
+    job = str(world.folder / "hr.yaml")
+    for happens, is_probed in (
+        (lambda: None, False),
+        (lambda: world.later(hours=25), True),
+        (lambda: world.later(hours=23), False),
+        (lambda: target.take_on(etags=True), True),
+        (lambda: None, False),
+        (lambda: world.describe(("app", f'{{type: scim, url: "{target.url}", capabilities: {{count: false}}}}')), True),
+        (lambda: world.command(lambda jobs: jobs.check(job)), True),
+        (lambda: world.command(lambda jobs: jobs.restart(job, ["app"])), True),
+    ):
+        happens()
+        world.plan()
+        assert probing.again() is is_probed, happens
+
+
+def test_what_was_learned_on_the_way_is_known_to_the_next_run_and_a_human_knows_better(world, target):
+    target.take_on(group_patch=False)
+    in_red, not_in_red = (person(2, manager="1", teams=teams) for teams in ("All;Red", "All"))
+    for row, methods in ((in_red, ["PATCH", "GET", "PUT"]), (not_in_red, ["GET", "PUT"])):
+        world.write(STAFF[0], row, *STAFF[2:])
+        sent = len(target.requests)
+        assert done(world.run()) == {"members": 1}
+        assert [item.method for item in target.requests[sent:] if item.path.startswith("/Groups/id-")] == methods
+    world.describe(("app", f'{{type: scim, url: "{target.url}", capabilities: {{groups: {{put: false}}}}}}'))
+    world.write(STAFF[0], in_red, *STAFF[2:])
+    assert world.run().applied.problems[0][2] == "The target changes nothing: it has neither PATCH nor PUT."
+
+
 def test_drift_and_orphans_are_told_and_left_alone(world, target):
     job = str(world.folder / "hr.yaml")
     drifted = next(user["id"] for user in target.users if user["userName"] == "p2@example.com")
@@ -399,6 +451,41 @@ def test_drift_is_overwritten_where_the_job_says_so(world, target):
     target.change("User", drifted, title="Emperor")
     assert done(world.run(with_drift=True)) == {"update": 1}
     assert people_at(target)["p2@example.com"] == (True, "Employee")
+
+
+def test_members_who_came_and_went_behind_our_back_are_drift_and_strangers_stay(world, target):
+    world.describe(target.url, more="policies: {drift: overwrite}")
+    ids = {user["userName"]: user["id"] for user in target.users}
+    stranger = target.put("User", {"userName": "nobody@example.com"})
+    red = next(group for group in target.groups if group["displayName"] == "Red")
+    there = [ids[f"p{number}@example.com"] for number in (1, 2, 5, 7)] + [stranger]
+    target.change("Group", red["id"], members=[{"value": one} for one in there])
+
+    [change] = one(world.command(lambda jobs: jobs.drift(str(world.folder / "hr.yaml")))).plan.drift
+
+    assert (change.key, change.added, change.removed) == ("teams=Red", ("3",), ("2",))
+    assert change.reason == f"changed at the target: members: 1 missing, 1 added, 1 strangers ({stranger})"
+    assert done(world.run(with_drift=True)) == {"members": 1}
+    assert groups_at(target)["Red"] == {f"p{number}@example.com" for number in (1, 3, 5, 7)} | {"nobody@example.com"}
+    left = one(world.command(lambda jobs: jobs.drift(str(world.folder / "hr.yaml")))).plan.drift
+    assert [(change.added, change.removed) for change in left] == [((), ())]
+    assert done(world.run(with_drift=True)) == {}
+
+
+def test_a_group_that_was_emptied_behind_our_back_has_drifted(world, target):
+    red = next(group for group in target.groups if group["displayName"] == "Red")
+    target.change("Group", red["id"], members=[])
+
+    [change] = one(world.command(lambda jobs: jobs.drift(str(world.folder / "hr.yaml")))).plan.drift
+
+    assert change.added == ("1", "3", "5", "7")
+
+
+@pytest.mark.parametrize("habits", [{"members_returned": False}, {"members_by_name": True}])
+def test_members_that_are_hidden_or_shown_by_name_have_not_drifted(world, target, habits):
+    target.take_on(**habits)
+
+    assert one(world.command(lambda jobs: jobs.drift(str(world.folder / "hr.yaml")))).plan.drift == ()
 
 
 def changes_since(target, sent):

@@ -37,6 +37,7 @@ class Asker:
             plan, asked = await asyncio.to_thread(plan_as_far, situation)  # a server goes on answering meanwhile
             if not asked:
                 return plan
+            del plan  # that of a first load is large, and the next is made beside it
             situation = replace(situation, answers={**situation.answers, **await self._answers(asked)})
         raise TargetError(f"More than {_ROUNDS} rounds of questions, as for names that are all taken, and no end.")
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from headcount.provisioning.links import Link, Links, resolved
 from headcount.provisioning.mapping.attributes import AttributeMapping, Flat, When
-from headcount.provisioning.plan import ValueChange
+from headcount.provisioning.plan import ValueChange, Values
 from headcount.provisioning.records import TargetRecord
 from headcount.provisioning.targets.paths import holds, values_at
 from headcount.scim.schemas import Json
@@ -13,9 +13,9 @@ from headcount.scim.schemas import Json
 _EMPTY: Final[tuple[Json, ...]] = (None, "", [], {})
 
 
-def all_values(wanted: Flat) -> tuple[ValueChange, ...]:
+def all_values(wanted: Flat) -> Values:
     """Everything that a new account gets."""
-    return tuple(ValueChange(path, None, value) for path, value in wanted.items())
+    return Values(ValueChange(path, None, value) for path, value in wanted.items())
 
 
 def value_changes(mappings: Iterable[AttributeMapping], wanted: Flat, link: Link) -> list[ValueChange]:
@@ -35,7 +35,7 @@ def value_changes(mappings: Iterable[AttributeMapping], wanted: Flat, link: Link
 
 def adoption_changes(
     mappings: Iterable[AttributeMapping], wanted: Flat, record: TargetRecord, links: Links
-) -> tuple[tuple[ValueChange, ...], Flat]:
+) -> tuple[Values, Flat]:
     """What is to be sent to an account that was found, and what it has already."""
     ids = {key: link.target_id for key, link in links.persons.items()} if _has_references(wanted) else {}
     changes, agreed = [], {}
@@ -47,7 +47,7 @@ def adoption_changes(
             agreed[path] = new
         elif _is_to_be_sent(mapping, new, found):
             changes.append(ValueChange(path, shown(found), new))
-    return tuple(changes), agreed
+    return Values(changes), agreed
 
 
 def _is_to_be_sent(mapping: AttributeMapping, new: Json, found: list[Json]) -> bool:

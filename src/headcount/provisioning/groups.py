@@ -21,9 +21,9 @@ from headcount.provisioning.desired import Desired, Group
 from headcount.provisioning.differences import adoption_changes, all_values, value_changes
 from headcount.provisioning.jobs import GROUP_RULES, GroupOrigin, Leaver, Nested
 from headcount.provisioning.links import Link, change_of
-from headcount.provisioning.mapping.attributes import Flat, resource_of
+from headcount.provisioning.mapping.attributes import Flat
 from headcount.provisioning.people import People
-from headcount.provisioning.plan import Action, Change
+from headcount.provisioning.plan import NO_VALUES, Action, Change, Values
 from headcount.provisioning.records import RecordKind
 from headcount.provisioning.situation import Situation
 from headcount.scim.schemas import Json
@@ -77,7 +77,7 @@ class Groups:
                 base,
                 label=label,
                 reason=f"changed: {paths}",
-                values=tuple(values),
+                values=Values(values),
                 fingerprint=state.fingerprint,
             )
         membership = list(self._membership(base, self._members.of(group.key, link), link))
@@ -148,7 +148,6 @@ class Groups:
             label,
             "new: no such group, in scope",
             values=all_values(flat),
-            resource=resource_of(flat),
             source_digest=group.digest,
             fingerprint=group.states[0].fingerprint,
         )
@@ -282,4 +281,4 @@ def _key(group: Group) -> str:
 
 
 def _bare(change: Change) -> Change:
-    return replace(change, values=(), resource={}, fingerprint="")
+    return replace(change, values=NO_VALUES, fingerprint="")

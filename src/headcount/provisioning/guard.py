@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from headcount.provisioning.jobs import Limit, TargetSettings
-from headcount.provisioning.plan import Action, Change, GuardKind, Held, Plan
+from headcount.provisioning.plan import NO_VALUES, Action, Change, GuardKind, Held, Plan
 from headcount.provisioning.records import RecordKind
 
 HANDFUL: Final = 5
@@ -180,5 +180,5 @@ class _Holder:
 def _membership(change: Change, added: tuple[str, ...], removed: tuple[str, ...]) -> Change:
     """The part of a change that is held: members only."""
     reason = f"members: {len(added)} to add, {len(removed)} to remove"
-    bare = replace(change, action=Action.MEMBERS, reason=reason, values=(), resource={}, agreed={}, rule="")
+    bare = replace(change, action=Action.MEMBERS, reason=reason, values=NO_VALUES, agreed={}, rule="")
     return replace(bare, added=added, removed=removed, fingerprint="")

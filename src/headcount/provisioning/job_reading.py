@@ -137,7 +137,8 @@ class JobReader:
         owner, when = Owner(values.get("owner") or Owner.SOURCE), When(values.get("on") or When.ALWAYS)
         parts = {"constant": constant, "default": values.get("default"), "when": when, "owner": owner}
         try:
-            mapping = mapping_of(path, kind, expression=self._expression(expression, place), **parts)
+            compiled = self._expression(expression, place, may_be_unique=kind is USER and path.lower() == "username")
+            mapping = mapping_of(path, kind, expression=compiled, **parts)
         except MappingError as error:
             self._fault(place, str(error))
             return {}
@@ -145,7 +146,7 @@ class JobReader:
             self._fault(place, problem)
         return {mapping.path: mapping}
 
-    def _expression(self, text: str | None, place: str) -> Expression | None:
+    def _expression(self, text: str | None, place: str, *, may_be_unique: bool = False) -> Expression | None:
         if text is None:
             return None
         try:
@@ -153,7 +154,12 @@ class JobReader:
                 self._expressions[text] = self._compiler.compile(text)
         except ExpressionError as error:
             self._fault(place, f"{error}.")
-        return self._expressions.get(text)
+        expression = self._expressions.get(text)
+        if expression and "unique" in expression.functions and not may_be_unique:
+            self._fault(
+                place, "'unique' makes a userName, and nothing else: no other value is asked for at the target."
+            )
+        return expression
 
     def _scope(self, text: str | None, place: str, kind: ResourceType) -> Scope | None:
         if text is None:

@@ -15,7 +15,8 @@ from headcount.provisioning.guard import Past
 from headcount.provisioning.links import Link, Links, link_from_json, link_to_json
 from headcount.provisioning.plan import Change, GuardKind
 from headcount.provisioning.records import RecordKind
-from headcount.provisioning.rendering import change_from_json
+from headcount.provisioning.rendering import change_from_json, plain
+from headcount.provisioning.targets.knowledge import Findings
 from headcount.scim.schemas import Json
 from headcount.store.keeping import ABSENT, Entry, Line, Put, TenantKeeping
 
@@ -145,6 +146,18 @@ class Ledger:
         values["held"], values["pending"] = tuple(values["held"]), tuple((kind, key) for kind, key in values["pending"])
         return PairState(**values, version=entry.version)
 
+    async def findings(self) -> Findings | None:
+        """What was found out about the target, None when it was never probed."""
+        entry = await self._store.entry(f"sync/{self._job}/findings", self._target)
+        if entry is None:
+            return None
+        values = orjson.loads(entry.value)
+        return Findings(**{**values, "words": tuple(values["words"])})
+
+    def put_findings(self, found: Findings | None) -> Put:
+        """Puts what was found out; None to have the target probed by the next run."""
+        return Put(f"sync/{self._job}/findings", self._target, orjson.dumps(found) if found else None)
+
     async def save(self, state: PairState, puts: Sequence[Put] = ()) -> PairState:
         """Keeps how the pair stands, with whatever else; raises VersionConflictError when somebody else was faster."""
         values = {name: value for name, value in asdict(state).items() if name != "version"}
@@ -228,7 +241,7 @@ class Ledger:
 
     def put_intent(self, identity: Identity, intent: Intent) -> Put:
         """Puts a change that is about to begin, or whose outcome is unknown."""
-        return Put(self._collection("intents"), _name(identity), orjson.dumps(intent))
+        return Put(self._collection("intents"), _name(identity), orjson.dumps(intent, default=plain))
 
     def drop(self, part: str, identity: Identity) -> Put:
         """Removes what was set aside."""

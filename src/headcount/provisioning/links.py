@@ -135,17 +135,17 @@ def link_after(  # everything that is known of an outcome
 
 def _sent_after(change: Change, before: Link) -> Flat:
     sent: Flat = {} if change.action is Action.CREATE else {**before.sent_values, **change.agreed}
-    for value in change.values:
-        if value.new is None:
-            sent.pop(value.path, None)
+    for path, new in change.values.wanted.items():
+        if new is None:
+            sent.pop(path, None)
         else:
-            sent[value.path] = value.new
+            sent[path] = new
     return sent
 
 
 def _still_known(change: Change, before: Link) -> Flat:
     """What is known to differ, when the target says nothing about what it was sent just now."""
-    changed = {value.path for value in change.values}
+    changed = change.values.wanted
     known: Flat = orjson.loads(before.answered)
     return {path: value for path, value in known.items() if path not in changed}
 

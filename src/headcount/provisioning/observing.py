@@ -19,7 +19,7 @@ async def check(runs: Runs, settings: TargetSettings) -> dict[str, Any]:
     reports = {settings.name: PairReport(settings.name)}
     async with runs.open_pairs(reports) as pairs:
         for pair in pairs:
-            if await runs.connected(pair):
+            if await runs.connected(pair, anew=True):
                 profile = asdict(pair.target.profile)
                 return {"capabilities": profile, "findings": list(pair.target.findings)}
     return {"error": reports[settings.name].failure}
@@ -31,7 +31,7 @@ async def orphans(runs: Runs, names: Sequence[str]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     async with runs.open_pairs(reports) as pairs:
         for pair in pairs:
-            await pair.target.connect()
+            await runs.connect(pair)
             rows += _orphans_of(pair.settings.name, await pair.ledger.links(), await everybody_at(pair.target))
     return rows
 

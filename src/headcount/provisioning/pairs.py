@@ -1,7 +1,7 @@
 """One (job, target) pair: how it stands, what is planned for it, and what is left behind by a run."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from headcount.provisioning.records import RecordKind, TargetRecord
 from headcount.provisioning.rendering import plan_to_json, render, totals
 from headcount.provisioning.situation import Situation
 from headcount.provisioning.stepping import TYPES, estimated
+from headcount.provisioning.targets.client import Exchange
+from headcount.provisioning.targets.paths import values_at
 from headcount.provisioning.targets.target import Target
 from headcount.store.keeping import Put
 
@@ -31,6 +33,7 @@ _LONGEST_QUARANTINE: Final = 86_400.0
 _FEW: Final = 20
 _REFUSED_SHARE: Final = 0.4
 _MOST_HELD: Final = 10_000
+_GROUP: Final = TYPES[RecordKind.GROUP]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class PairReport:
     requests: Mapping[str, int] = field(default_factory=dict)
     trace: list[str] = field(default_factory=list)
     """Every step, in words, where one person was asked for."""
+    exchanges: list[Exchange] = field(default_factory=list)
+    """The requests of these steps."""
 
     @property
     def exit_code(self) -> int:
@@ -85,9 +90,11 @@ class PairReport:
                 {"kind": change.kind, "key": change.key, "action": change.action, "status": status, "reason": reason}
                 for change, status, reason in self.applied.problems
             ]
+        if self.exchanges:
+            document["exchanges"] = [asdict(exchange) for exchange in self.exchanges]
         return document | {"requests": dict(self.requests), "trace": self.trace}
 
-    def in_words(self, *, most: int | None = 100) -> str:
+    def in_words(self, *, most: int | None = 100, with_bodies: bool = False) -> str:
         """For people; `most` changes in full."""
         lines = [f"{self.target}: {warning}" for warning in self.warnings]
         if self.failure:
@@ -100,7 +107,8 @@ class PairReport:
                 f"  {status}: {change.action} {change.label} [{change.key}]: {reason}"
                 for change, status, reason in self.applied.problems[:most]
             ]
-        return "\n".join([*lines, *self.trace])
+        exchanges = (line for exchange in self.exchanges for line in _told(exchange, with_bodies=with_bodies))
+        return "\n".join([*lines, *self.trace, *exchanges])
 
 
 @dataclass(slots=True)
@@ -161,7 +169,7 @@ async def plan_for(  # everything that a plan is made of
         standing.links,
         read.at,
         decisions={identity: kept.decision for identity, kept in standing.reviews.items() if kept.decision},
-        actual=await everybody_at(target) if options.with_drift else None,
+        actual=await _with_members(target, await everybody_at(target)) if options.with_drift else None,
         has_groups=target.profile.groups.supported,
         has_nested_groups=target.profile.members.nested,
         untaken=frozenset(path.lower() for path in target.profile.users.unsupported),
@@ -187,6 +195,20 @@ async def everybody_at(target: Target) -> dict[str, TargetRecord]:
     """Everybody at a target by id; raises TargetError."""
     types = [name for name in TYPES.values() if target.profile.of(name).supported]
     return {record.id: record for name in types async for record in target.everything(name)}
+
+
+async def _with_members(target: Target, records: dict[str, TargetRecord]) -> dict[str, TargetRecord]:
+    """The same with each group's members. One without any is empty only where others show theirs."""
+    groups = [record for record in records.values() if record.type == _GROUP]
+    if target.profile.members.returned:
+        for group in groups:
+            if not values_at(group.resource, "members"):  # a list may leave out what the group itself shows
+                records[group.id] = await target.get(group.type, group.id) or group
+        if any(values_at(records[group.id].resource, "members") for group in groups):
+            for group in groups:
+                record = records[group.id]
+                records[group.id] = replace(record, resource={"members": [], **record.resource})
+    return records
 
 
 def _without_set_aside(desired: Desired, standing: Standing, now: str) -> Desired:
@@ -341,6 +363,12 @@ def trace_of(read: Read, plan: Plan, applied: Applied) -> list[str]:
         *render(plan).splitlines(),
         *(f"{change.action} {change.label}: {trouble.get(id(change), 'done')}" for change in plan.changes),
     ]
+
+
+def _told(exchange: Exchange, *, with_bodies: bool) -> Iterator[str]:
+    yield f"  {exchange}"
+    if with_bodies:
+        yield from (f"    {sign} {body}" for sign, body in ((">", exchange.sent), ("<", exchange.received)) if body)
 
 
 def _in_words(applied: Applied) -> str:

@@ -1,5 +1,6 @@
 """What becomes of persons at one target: joiners, movers, leavers, and those who come back."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -24,7 +25,7 @@ from headcount.provisioning.links import Link, change_of
 from headcount.provisioning.mapping.attributes import Flat
 from headcount.provisioning.mapping.functions import UNIQUE
 from headcount.provisioning.naming import Names
-from headcount.provisioning.plan import Action, Change, ValueChange
+from headcount.provisioning.plan import Action, Change, ValueChange, Values
 from headcount.provisioning.records import RecordKind
 from headcount.provisioning.situation import Situation
 from headcount.scim.folding import fold
@@ -46,7 +47,7 @@ class People:
         self._linked = {link.target_id: key for key, link in self._links.items()}
         self._names = Names(situation.links, answers)
         self._shared = situation.desired.shared_names[self._target.variant] if situation.desired.shared_names else {}
-        self.changes: list[Change] = []
+        self.changes: deque[Change] = deque()
         self.unchanged = 0
         self.coming: set[str] = set()
         """Keys of those who get an account, or whose account becomes linked."""
@@ -97,7 +98,7 @@ class People:
         elif policy.at_once is Leaver.KEEP:
             self.unchanged += 1
         elif not link.left:
-            values = (ValueChange("active", old=True, new=False),)
+            values = Values([ValueChange("active", old=True, new=False)])
             self.changes.append(replace(change, action=Action.DEACTIVATE, values=values, is_leaver=True))
         elif policy.delete_after is not None and self._situation.seconds_since(link.left) >= policy.delete_after:
             self.changes.append(replace(change, reason=f"left {link.left[:10]}, and the time to delete has come"))
@@ -106,7 +107,7 @@ class People:
 
     def _move(self, person: Person, link: Link) -> None:
         state = person.states[self._target.variant]
-        wanted = self._named(orjson.loads(state.document), person.key, link.label)
+        wanted = self._named(_document(state), person.key, link.label)
         if problem := self._name_problem(wanted, person.key, link):
             self.changes.append(_parked(person, link.label, problem))
             return
@@ -121,18 +122,18 @@ class People:
         reason = f"back: {paths}" if link.left else f"changed: {paths}"
         change = change_of(action, link, reason, person.digest)
         label = str(wanted.get("userName") or link.label)
-        self.changes.append(replace(change, values=tuple(values), label=label, fingerprint=state.fingerprint))
+        self.changes.append(replace(change, values=Values(values), label=label, fingerprint=state.fingerprint))
 
     def _join(self, joiners: Sequence[Person]) -> None:
         """Names that are given come before those that are made."""
-        wanted = {person.key: _document(person.states[self._target.variant]) for person in joiners}
-        for key, flat in wanted.items():
-            if isinstance(flat.get("userName"), str):
-                self._names.take(flat["userName"], key)
+        for person in joiners:
+            name = self._wanted(person).get("userName")
+            if isinstance(name, str):
+                self._names.take(name, person.key)
         claims: dict[str, list[str]] = {}
         matches: dict[str, Match] = {}
         for person in joiners:
-            match = matches[person.key] = self._match(person, wanted[person.key])
+            match = matches[person.key] = self._match(person, self._wanted(person))
             if isinstance(match, Found):
                 claims.setdefault(match.record.id, []).append(person.key)
         for person in joiners:
@@ -140,7 +141,11 @@ class People:
             if isinstance(match, Found) and len(claims[match.record.id]) > 1:
                 others = ", ".join(key for key in claims[match.record.id] if key != person.key)
                 match = Unclear(f"the account {match.record.id} matches {others} as well", ())
-            self._arrive(person, wanted[person.key], match)
+            self._arrive(person, self._wanted(person), match)
+
+    def _wanted(self, person: Person) -> Flat:
+        """The state of somebody, made anew each time: of a hundred thousand joiners not all are held."""
+        return _document(person.states[self._target.variant])
 
     def _match(self, person: Person, flat: Flat) -> Match:
         decision = self._situation.decisions.get((_PERSON, person.key))
@@ -221,7 +226,7 @@ class People:
         person = self._situation.desired.persons.get(key)
         if person is None or not self._situation.desired.is_in(person, self._target):
             return False
-        return fold(_text(_document(person.states[self._target.variant]).get("userName"))) == fold(name)
+        return fold(_text(self._wanted(person).get("userName"))) == fold(name)
 
 
 def _document(state: State) -> Flat:

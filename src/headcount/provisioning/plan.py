@@ -1,8 +1,12 @@
 """A plan: what will be done to one target, change by change, each with a reason. Pure data, saved as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
+from typing import overload
+
+import orjson
 
 from headcount.provisioning.records import RecordKind
 from headcount.scim.schemas import Json
@@ -52,6 +56,58 @@ class ValueChange:
     """None removes it."""
 
 
+class Values(Sequence[ValueChange]):
+    """Value changes, kept small until they are looked at: the plan of a first load has a million of them."""
+
+    __slots__ = ("_packed", "_paths")
+
+    def __init__(self, changes: Iterable[ValueChange]) -> None:
+        changes = tuple(changes)
+        olds = [change.old for change in changes]
+        columns = [[change.new for change in changes], *([olds] if any(old is not None for old in olds) else [])]
+        self._paths = _shared(tuple(change.path for change in changes))
+        self._packed = bytes(memoryview(orjson.dumps(columns)))  # a copy without the slack of 4 KiB
+
+    @property
+    def wanted(self) -> dict[str, Json]:
+        """The new values by path; None where one is removed."""
+        return dict(zip(self._paths, orjson.loads(self._packed)[0], strict=True))
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __iter__(self) -> Iterator[ValueChange]:
+        news, *rest = orjson.loads(self._packed)
+        return map(ValueChange, self._paths, rest[0] if rest else [None] * len(news), news)
+
+    @overload
+    def __getitem__(self, place: int) -> ValueChange: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[ValueChange, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> ValueChange | tuple[ValueChange, ...]:
+        return tuple(self)[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash((self._paths, self._packed))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+@lru_cache
+def _shared(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The same paths, once for all who have them."""
+    return paths
+
+
+NO_VALUES = Values(())
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One step of a plan."""
@@ -66,9 +122,7 @@ class Change:
     """Why, in words: `joined: no link, in scope`."""
     target_id: str = ""
     """The id at the target; empty when it is to be created."""
-    resource: Mapping[str, Json] = field(default_factory=dict)
-    """The whole desired resource of a create or an adoption, without members."""
-    values: tuple[ValueChange, ...] = ()
+    values: Values = NO_VALUES
     """What changes; of a create everything."""
     agreed: Mapping[str, Json] = field(default_factory=dict)
     """Values, by path, that an adopted account has already."""
@@ -80,7 +134,7 @@ class Change:
     is_emptying: bool = False
     """Whether a group that has members will have none."""
     references: tuple[str, ...] = ()
-    """Source keys that `resource` and `values` refer to as `{"$key": …}` in place of a target id (manager)."""
+    """Source keys that `values` refer to as `{"$key": …}` in place of a target id (manager)."""
     source_digest: str = ""
     """The record's digest when the plan was made: a precondition."""
     ledger_version: int = 0

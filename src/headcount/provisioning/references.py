@@ -6,9 +6,8 @@ from dataclasses import replace
 import orjson
 
 from headcount.provisioning.desired import referred
-from headcount.provisioning.mapping.attributes import resource_of
 from headcount.provisioning.people import People
-from headcount.provisioning.plan import Action, Change, ValueChange
+from headcount.provisioning.plan import Action, Change, ValueChange, Values
 from headcount.provisioning.records import RecordKind
 from headcount.provisioning.situation import Situation
 
@@ -27,25 +26,26 @@ class References:
         """Keys of those who are at the target, and stay."""
 
     def settled(self) -> Iterator[Change]:
-        """The changes, each followed by what has to wait for others."""
+        """The changes, each followed by what has to wait for others; those of `people` are used up on the way."""
         renewed = self._renewed()
-        for change in self._people.changes:
-            yield from self._settle(change)
+        while self._people.changes:
+            yield from self._settle(self._people.changes.popleft())
         yield from renewed
 
     def _settle(self, change: Change) -> Iterator[Change]:
-        keys = {value.path: tuple(referred(value.new)) for value in change.values}
+        values = tuple(change.values)
+        keys = {value.path: tuple(referred(value.new)) for value in values}
         if not any(keys.values()):
-            yield self._whole(change)
+            yield change
             return
-        now = tuple(value for value in change.values if self._there.issuperset(keys[value.path]))
-        rest = [value for value in change.values if not self._there.issuperset(keys[value.path])]
-        later = tuple(value for value in rest if all(map(self._is_there, keys[value.path])))
+        now = Values(value for value in values if self._there.issuperset(keys[value.path]))
+        rest = [value for value in values if not self._there.issuperset(keys[value.path])]
+        later = Values(value for value in rest if all(map(self._is_there, keys[value.path])))
         lost = [value for value in rest if not all(map(self._is_there, keys[value.path]))]
         mark = "" if rest else change.fingerprint
         if now or change.action in _WHOLE:
             references = tuple(sorted({key for value in now for key in keys[value.path]}))
-            yield self._whole(replace(change, values=now, references=references, fingerprint=mark))
+            yield replace(change, values=now, references=references, fingerprint=mark)
         if later:
             yield _afterwards(change, later, "" if lost else change.fingerprint)
         if lost:
@@ -55,13 +55,6 @@ class References:
 
     def _is_there(self, key: str) -> bool:
         return key in self._there or key in self._people.coming
-
-    def _whole(self, change: Change) -> Change:
-        """A create or an adoption with its resource."""
-        if change.action not in _WHOLE:
-            return change
-        state = {value.path: value.new for value in change.values if value.new is not None}
-        return replace(change, resource=resource_of({**change.agreed, **state}))
 
     def _renewed(self) -> list[Change]:
         """References to accounts that are made anew: who was told the old id is told the new one."""
@@ -79,7 +72,7 @@ class References:
 
     def _renewal(self, key: str, digest: str) -> Iterator[Change]:
         link = self._links[key]
-        values = tuple(
+        values = Values(
             ValueChange(path, value, value)
             for path, value in orjson.loads(link.sent).items()
             if not self._people.coming.isdisjoint(referred(value))
@@ -90,7 +83,7 @@ class References:
             yield _afterwards(change, values, link.fingerprint)
 
 
-def _afterwards(change: Change, values: tuple[ValueChange, ...], fingerprint: str) -> Change:
+def _afterwards(change: Change, values: Values, fingerprint: str) -> Change:
     """A change of its own for what has to wait until others are there."""
     keys = tuple(sorted({key for value in values for key in referred(value.new)}))
     reason = f"refers to {', '.join(keys)}, who is there by then"
@@ -101,7 +94,6 @@ def _afterwards(change: Change, values: tuple[ValueChange, ...], fingerprint: st
         values=values,
         references=keys,
         fingerprint=fingerprint,
-        resource={},
         agreed={},
         rule="",
         is_leaver=False,

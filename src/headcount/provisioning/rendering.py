@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from headcount.provisioning.mapping.functions import REFERENCE
-from headcount.provisioning.plan import Action, Change, GuardKind, Held, Plan, ValueChange
+from headcount.provisioning.plan import Action, Change, GuardKind, Held, Plan, ValueChange, Values
 from headcount.provisioning.records import RecordKind
 from headcount.scim.schemas import Json
 
@@ -133,7 +133,14 @@ def _clean(text: str) -> str:
 
 def plan_to_json(plan: Plan) -> bytes:
     """The plan as it is saved."""
-    return orjson.dumps(plan)
+    return orjson.dumps(plan, default=plain)
+
+
+def plain(value: Any) -> Any:
+    """What is no JSON by itself in a plan or change, as JSON."""
+    if isinstance(value, Values):
+        return list(value)
+    raise TypeError
 
 
 def plan_from_json(document: bytes) -> Plan:
@@ -150,6 +157,7 @@ def plan_from_json(document: bytes) -> Plan:
         raise ValueError(f"This is no saved plan: {error}.") from error
 
 
+_NAMES: Final = tuple(field.name for field in fields(Change))
 _TUPLES: Final = tuple(field.name for field in fields(Change) if field.default == ())
 
 
@@ -158,8 +166,8 @@ def _changes(documents: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
 
 
 def change_from_json(document: Mapping[str, Any]) -> Change:
-    """A change of a plan as it is saved."""
+    """A change of a plan as it is saved, whatever else an earlier version wrote of it."""
     tuples = {name: tuple(document[name]) for name in _TUPLES}
-    tuples["values"] = tuple(ValueChange(**value) for value in document["values"])
-    kinds = {"action": Action(document["action"]), "kind": RecordKind(document["kind"])}
-    return Change(**{**document, **tuples, **kinds})
+    values = Values(ValueChange(**value) for value in document["values"])
+    kinds = {"action": Action(document["action"]), "kind": RecordKind(document["kind"]), "values": values}
+    return Change(**{name: document[name] for name in _NAMES if name in document} | tuples | kinds)

@@ -40,6 +40,7 @@ from headcount.provisioning.settling import Settler
 from headcount.provisioning.sources.opening import Surroundings
 from headcount.provisioning.targets.capabilities import CapabilityError
 from headcount.provisioning.targets.errors import TargetError
+from headcount.provisioning.targets.knowledge import Findings
 from headcount.provisioning.targets.target import Target
 from headcount.store.keeping import TenantKeeping
 
@@ -88,6 +89,9 @@ class Pair:
     """The id of the run."""
     started: str = ""
     lease: Lease | None = None
+    found: Findings | None = None
+    """What earlier runs found out about the target."""
+    is_connected: bool = False
     doubtful: Collection[Identity] = ()
     """Who may have been created by an interrupted run."""
 
@@ -130,6 +134,8 @@ class Runs:
         """Plans and carries out. Raises SourceError, CredentialError: then nobody's target was touched."""
         reports = {settings.name: PairReport(settings.name) for settings in self.settings_of(names)}
         async with self.open_pairs(reports) as pairs, self._leased(pairs, run) as held:
+            for pair in held if run.options.only else ():
+                pair.target.watch(pair.report.exchanges.append)
             ready = [pair for pair in held if await self._begins(pair, run)]
             if ready:
                 read = await self._read(ready, run.options.only, is_full=run.is_full)
@@ -180,6 +186,9 @@ class Runs:
                     continue
                 pairs.append(Pair(settings, ledger, target, await Standing.of(ledger), report))
             yield pairs
+            for pair in pairs:
+                if pair.is_connected and pair.target.found != pair.found:
+                    await pair.ledger.keep([pair.ledger.put_findings(pair.target.found)])
         finally:
             for pair in pairs:
                 tally = pair.target.tally
@@ -224,10 +233,16 @@ class Runs:
             await self._fail(pair, pair.report.failure, run)
         return False
 
-    async def connected(self, pair: Pair) -> bool:
-        """Connects to a target; False when that fails, which its report then says."""
+    async def connect(self, pair: Pair, *, anew: bool = False) -> None:
+        """Connects to a target, which is probed `anew` or where that is too long ago; raises TargetError."""
+        pair.found = await pair.ledger.findings()
+        await pair.target.connect(None if anew else pair.found, now=stamp(self.clock()))
+        pair.is_connected = True
+
+    async def connected(self, pair: Pair, *, anew: bool = False) -> bool:
+        """The same; False when it fails, which its report then says."""
         try:
-            await pair.target.connect()
+            await self.connect(pair, anew=anew)
         except TargetError as error:
             pair.report.failure = error.reason
             return False

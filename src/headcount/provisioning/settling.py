@@ -11,7 +11,7 @@ from headcount.provisioning.books import Books
 from headcount.provisioning.ledger import Identity, Intent, Ledger, Status
 from headcount.provisioning.links import resolved
 from headcount.provisioning.moments import later
-from headcount.provisioning.plan import Action, Change
+from headcount.provisioning.plan import NO_VALUES, Action, Change, Values
 from headcount.provisioning.records import RecordKind, TargetRecord
 from headcount.provisioning.stepping import TYPES, step_of, those_there, who_arrived
 from headcount.provisioning.targets.errors import TargetError
@@ -88,7 +88,7 @@ class Settler:
         if len(candidates) != 1 or values_at(candidates[0].resource, "externalId"):
             return None
         record = candidates[0]
-        sent = {value.path: resolved(value.new, self._books.ids) for value in change.values}
+        sent = {path: resolved(new, self._books.ids) for path, new in change.values.wanted.items()}
         agrees = all(
             holds(record.resource, path, new) for path, new in sent.items() if values_at(record.resource, path)
         )
@@ -98,7 +98,7 @@ class Settler:
         """An account that was found; a group is given its members once more, as nobody knows who arrived."""
         if change.kind is RecordKind.GROUP and change.added:
             there = those_there(change, self._books.links)
-            members = replace(there, action=Action.MEMBERS, target_id=done.target_id, values=(), resource={})
+            members = replace(there, action=Action.MEMBERS, target_id=done.target_id, values=NO_VALUES)
             outcome = await self._target.carry_out(step_of(members, self._books.links, self._books.ids))
             if not isinstance(outcome, Done):
                 return [*self._books.done(replace(change, added=(), fingerprint=""), done)]
@@ -129,7 +129,7 @@ class Settler:
 
     def _seen(self, change: Change, record: TargetRecord) -> Change:
         """The part of a change that an account shows."""
-        values = tuple(
+        values = Values(
             value for value in change.values if holds(record.resource, value.path, resolved(value.new, self._books.ids))
         )
         members = {member(item, "value") for item in member(record.resource, "members") or ()}

@@ -1,10 +1,11 @@
 """From a change of a plan to a step at the target: source keys become ids. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from headcount.provisioning.links import Link, Links, resolved
+from headcount.provisioning.mapping.attributes import resource_of
 from headcount.provisioning.plan import Action, Change, ValueChange
 from headcount.provisioning.records import RecordKind
 from headcount.provisioning.targets.steps import Member, Step
@@ -35,8 +36,8 @@ def step_of(change: Change, links: Links, ids: Mapping[str, str]) -> Step:
         TYPES[change.kind],
         change.key,
         change.target_id or (link.target_id if link else ""),
-        resource=resolved(dict(change.resource), ids) if change.references else change.resource,
-        values=tuple(_resolved(value, ids) for value in change.values) if change.references else change.values,
+        resource=desired_resource(change, ids),
+        values=() if change.action is Action.CREATE else tuple(_resolved(value, ids) for value in change.values),
         added=tuple(_members(change.added, change, links)),
         removed=tuple(_members(change.removed, change, links)),
         members=_all_members(change, link, links) if change.kind is RecordKind.GROUP else None,
@@ -46,23 +47,22 @@ def step_of(change: Change, links: Links, ids: Mapping[str, str]) -> Step:
     )
 
 
-def estimated(changes: Iterable[Change]) -> list[Step]:
+def estimated(changes: Iterable[Change]) -> Iterator[Step]:
     """Steps for an estimate: as many requests as those that are sent, and to nobody."""
-    return [
-        Step(
-            change.action,
-            TYPES[change.kind],
-            change.key,
-            change.target_id,
-            resource=change.resource,
-            values=change.values,
-            added=(_NOBODY,) * len(change.added),
-            removed=(_NOBODY,) * len(change.removed),
-            empties=change.is_emptying,
-        )
-        for change in changes
-        if change.action not in (Action.REVIEW, Action.PARK)
-    ]
+    for change in changes:
+        if change.action not in (Action.REVIEW, Action.PARK):
+            is_new = change.action is Action.CREATE
+            yield Step(
+                change.action,
+                TYPES[change.kind],
+                change.key,
+                change.target_id,
+                resource={} if is_new else desired_resource(change, {}),
+                values=() if is_new else tuple(change.values),
+                added=(_NOBODY,) * len(change.added),
+                removed=(_NOBODY,) * len(change.removed),
+                empties=change.is_emptying,
+            )
 
 
 def who_arrived(change: Change, links: Links, added: Iterable[str], removed: Iterable[str]) -> Change:
@@ -79,6 +79,15 @@ def who_arrived(change: Change, links: Links, added: Iterable[str], removed: Ite
 def those_there(change: Change, links: Links) -> Change:
     """The change without members to add who have no account."""
     return replace(change, added=tuple(key for key in change.added if _id_of(key, change, links)))
+
+
+def desired_resource(change: Change, ids: Mapping[str, str]) -> dict[str, Json]:
+    """The whole desired resource of a create or an adoption, without members."""
+    if change.action not in (Action.CREATE, Action.ADOPT):
+        return {}
+    state = {path: new for path, new in change.values.wanted.items() if new is not None}
+    resource = resource_of({**change.agreed, **state})
+    return {name: resolved(value, ids) for name, value in resource.items()} if change.references else resource
 
 
 def _resolved(value: ValueChange, ids: Mapping[str, str]) -> ValueChange:

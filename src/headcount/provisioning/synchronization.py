@@ -26,7 +26,7 @@ from headcount.provisioning.jobs import SyncJob
 from headcount.provisioning.ledger import Kept
 from headcount.provisioning.moments import Clock, clock, stamp
 from headcount.provisioning.pairs import Options, PairReport
-from headcount.provisioning.plan import Action, Change, GuardKind, Plan, ValueChange
+from headcount.provisioning.plan import Action, Change, GuardKind, Plan, ValueChange, Values
 from headcount.provisioning.plan_sets import PlanSet, PlanSets, tenant_of
 from headcount.provisioning.reading import JobSource, Report
 from headcount.provisioning.records import RecordKind, SourceError
@@ -303,15 +303,15 @@ class Synchronization:
         return Release(planned, sorted(now - before), sorted(before - now))
 
     async def restart(self, job: str, targets: Sequence[str]) -> list[str]:
-        """Forgets quarantine, watermark, clocks of parked records and detachment: the next run reads everything."""
+        """Forgets quarantine, watermark, clocks of parked records, findings, detachment: the next run reads it all."""
         opened = await self.open(job)
         names = [settings.name for settings in opened.runs.settings_of(_known(opened.job, targets))]
         for name in names:
             ledger = opened.runs.ledger(name)
             state = await ledger.state()
             fresh = replace(state, watermark="", full_at="", failures=0, quarantined_until="", trouble="", detached="")
-            parked = (await ledger.parked()).values()
-            await ledger.save(fresh, [ledger.put_kept("parked", replace(kept, due="")) for kept in parked])
+            parked = [ledger.put_kept("parked", replace(kept, due="")) for kept in (await ledger.parked()).values()]
+            await ledger.save(fresh, [*parked, ledger.put_findings(None)])
         return names
 
     async def detach(self, job: str, target: str, *, disables: bool) -> PairReport:
@@ -471,7 +471,7 @@ def _switching_off(job: SyncJob, now: str) -> Callable[[Pair], Plan]:
                 link.label,
                 "the target is detached",
                 target_id=link.target_id,
-                values=(ValueChange("active", old=True, new=False),),
+                values=Values([ValueChange("active", old=True, new=False)]),
                 ledger_version=link.version,
                 is_leaver=True,
             )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from headcount.provisioning.stepping import desired_resource
 from planning import GROUP, PERSON, Model, desired_of, did, group, job_of, person
 
 SOURCE = "groups: {from: source, mappings: {displayName: record.name}}\n"
@@ -28,7 +29,7 @@ def test_a_group_is_created_with_the_members_who_are_there():
     plan = Model().plan(JOB, desired_of(JOB, [*PEOPLE, group("g", ["ada", "bo", "ghost"], name="Team")]))
     change = plan.changes[-1]
     assert (change.action, change.label, change.added) == ("create", "Team", ("ada", "bo"))
-    assert change.resource == {"displayName": "Team", "externalId": "g"}
+    assert desired_resource(change, {}) == {"displayName": "Team", "externalId": "g"}
 
 
 def test_members_come_and_go_by_difference():

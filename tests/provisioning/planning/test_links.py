@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from headcount.provisioning.links import Link, link_after, link_from_json, link_to_json
-from headcount.provisioning.plan import Action, Change, ValueChange
+from headcount.provisioning.plan import Action, Change, ValueChange, Values
 from planning import NOW, PERSON
 
 CREATE = Change(
@@ -12,10 +12,12 @@ CREATE = Change(
     "7",
     "ada",
     "",
-    values=(
-        ValueChange("userName", None, "ada"),
-        ValueChange("title", None, "Engineer"),
-        ValueChange("manager.value", None, {"$key": "8"}),
+    values=Values(
+        [
+            ValueChange("userName", None, "ada"),
+            ValueChange("title", None, "Engineer"),
+            ValueChange("manager.value", None, {"$key": "8"}),
+        ]
     ),
     fingerprint="f1",
 )
@@ -49,25 +51,33 @@ def test_what_the_target_did_not_give_back_is_not_known():
 def test_an_answer_without_a_body_says_nothing_of_what_was_sent_and_leaves_the_rest():
     before = replace(LINK, answered=b'{"title":"Eng.","userName":"ADA."}')
     change = Change(
-        Action.UPDATE, PERSON, "7", "ada", "", values=(ValueChange("title", "Eng.", "Boss"),), fingerprint="f2"
+        Action.UPDATE, PERSON, "7", "ada", "", values=Values([ValueChange("title", "Eng.", "Boss")]), fingerprint="f2"
     )
     link = link_after(change, before, target_id="id1", now=NOW)
     assert (link.sent_values["title"], link.answered, link.fingerprint) == ("Boss", b'{"userName":"ADA."}', "f2")
 
 
 def test_a_removed_value_was_not_sent():
-    change = Change(Action.UPDATE, PERSON, "7", "ada", "", values=(ValueChange("title", "Engineer", None),))
+    change = Change(Action.UPDATE, PERSON, "7", "ada", "", values=Values([ValueChange("title", "Engineer", None)]))
     assert "title" not in link_after(change, LINK, target_id="id1", now=NOW).sent_values
 
 
 def test_a_leaver_has_left_once_and_is_back_when_they_are():
     leave = Change(
-        Action.DEACTIVATE, PERSON, "7", "ada", "", values=(ValueChange("active", old=True, new=False),), is_leaver=True
+        Action.DEACTIVATE,
+        PERSON,
+        "7",
+        "ada",
+        "",
+        values=Values([ValueChange("active", old=True, new=False)]),
+        is_leaver=True,
     )
     left = link_after(leave, LINK, target_id="id1", now=NOW)
     assert left.left == NOW
     assert link_after(leave, left, target_id="id1", now="2027-01-01T00:00:00.000000Z").left == NOW
-    back = Change(Action.REACTIVATE, PERSON, "7", "ada", "", values=(ValueChange("active", old=False, new=True),))
+    back = Change(
+        Action.REACTIVATE, PERSON, "7", "ada", "", values=Values([ValueChange("active", old=False, new=True)])
+    )
     assert link_after(back, left, target_id="id1", now=NOW).left == ""
 
 

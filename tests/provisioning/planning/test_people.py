@@ -3,6 +3,7 @@
 import pytest
 
 from headcount.provisioning.correlation import Decision, Verdict
+from headcount.provisioning.stepping import desired_resource
 from planning import NOW, PERSON, Model, desired_of, did, job_of, person
 
 JOB = job_of()
@@ -33,7 +34,7 @@ def changes_of(change):
 def test_a_joiner_is_created_with_everything_that_is_mapped():
     change = only(Model().plan(JOB, desired_of(JOB, [ADA])))
     assert (change.action, change.key, change.label) == ("create", "ada", "ada")
-    assert change.resource == {
+    assert desired_resource(change, {}) == {
         "active": True,
         "externalId": "ada",
         "name": {"familyName": "Lovelace"},
@@ -373,10 +374,10 @@ def test_each_target_has_its_own_mappings_and_scope_out_of_one_evaluation():
     two = Model().plan(job, desired, target=job.targets["two"])
     assert did(one) == [("create", "ada"), ("create", "bo")]
     assert did(two) == [("create", "ada")]
-    assert "title" not in one.changes[0].resource
-    assert one.changes[0].resource["displayName"] == "Lovelace"
-    assert two.changes[0].resource["title"] == "Engineer"
-    assert "displayName" not in two.changes[0].resource
+    assert "title" not in desired_resource(one.changes[0], {})
+    assert desired_resource(one.changes[0], {})["displayName"] == "Lovelace"
+    assert desired_resource(two.changes[0], {})["title"] == "Engineer"
+    assert "displayName" not in desired_resource(two.changes[0], {})
 
 
 def test_an_element_without_its_value_is_not_there():

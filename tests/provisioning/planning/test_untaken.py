@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from headcount.provisioning.stepping import desired_resource
 from planning import Model, desired_of, job_of, person
 
 JOB = job_of()
@@ -14,7 +15,7 @@ UNTAKEN = frozenset({"title", MANAGER.lower()})
 def test_a_joiner_is_created_without_it_and_nothing_follows():
     model = Model()
     plan = model.plan(JOB, desired_of(JOB, [ADA, BO]), untaken=UNTAKEN)
-    assert [(change.action, change.key, sorted(change.resource)) for change in plan.changes] == [
+    assert [(change.action, change.key, sorted(desired_resource(change, {}))) for change in plan.changes] == [
         ("create", "ada", ["active", "externalId", "userName"]),
         ("create", "bo", ["active", "externalId", "userName"]),
     ]

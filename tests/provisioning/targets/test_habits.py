@@ -379,6 +379,54 @@ def test_an_external_id_that_is_kept_back_is_noticed_with_the_first_create(becom
     assert run(simulated.url, action) == ("It never returns externalId.",)
 
 
+@pytest.mark.parametrize(
+    "habits",
+    [
+        Habits(html_errors=True),
+        Habits(html_errors=True, put=False, missing_as_html=True),
+        Habits(html_errors=True, bulk=10),
+    ],
+)
+def test_a_page_of_html_teaches_nothing(becomes, habits):
+    simulated = becomes(habits)
+    user = simulated.put("User", person(displayName="Ada"))
+    group = simulated.put("Group", {"displayName": "Staff"})
+
+    async def action(target):
+        outcomes = [
+            await target.carry_out(regroup(group, ["nobody"])),
+            await target.carry_out(update(user, ("displayName", "Ada", "Ada L."))),
+            await target.carry_out(regroup(group, [user])),
+        ]
+        return outcomes, target.findings
+
+    outcomes, findings = run(simulated.url, action)
+
+    assert [type(outcome) for outcome in outcomes] == [Refused, Done, Done]
+    assert findings == ()
+
+
+def test_a_change_that_is_answered_with_a_page_is_refused_and_says_what_to_do(becomes):
+    simulated = becomes(Habits(patch=False, missing_as_html=True, html_errors=True))
+    user = simulated.put("User", person(displayName="Ada"))
+
+    outcome = carry_out(simulated.url, update(user, ("displayName", "Ada", "Eve")), connects=False)
+
+    assert isinstance(outcome, Refused)
+    assert "If it has no PATCH, say so" in outcome.reason
+
+
+def test_filters_that_are_refused_by_a_page_are_done_without(becomes):
+    simulated = becomes(Habits(filters="refused", html_errors=True))
+    ids = added(simulated, 2)
+    name = simulated.users[1]["userName"]
+
+    async def action(target):
+        return [record.id for record in await target.find("User", "userName", name)], target.findings
+
+    assert run(simulated.url, action) == ([ids[1]], ())
+
+
 def test_a_human_knows_better_than_what_is_seen(becomes):
     simulated = becomes(Habits(put=False, filters="ignored"))
 

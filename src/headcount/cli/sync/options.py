@@ -42,12 +42,21 @@ def with_jobs(
 
 
 def show_reports(
-    reports: "Sequence[PairReport]", *, as_json: bool, more: dict[str, Any] | None = None, most: int | None = 100
+    reports: "Sequence[PairReport]",
+    *,
+    as_json: bool,
+    more: dict[str, Any] | None = None,
+    most: int | None = 100,
+    with_bodies: bool = False,
 ) -> None:
     """Shows what came of each target, and ends with the exit code that tells of it."""
     code = worst(report.exit_code for report in reports)
     value = {**(more or {}), "exitCode": code, "targets": [report.as_json() for report in reports]}
-    show(value, as_json=as_json, sentence="\n".join(report.in_words(most=most) for report in reports))
+    show(
+        value,
+        as_json=as_json,
+        sentence="\n".join(report.in_words(most=most, with_bodies=with_bodies) for report in reports),
+    )
     if code:
         raise typer.Exit(code)
 

@@ -46,13 +46,21 @@ def explain(job: Job, person: Person, database: Database = None, as_json: AsJson
     show(found.as_json(), as_json=as_json, sentence=found.in_words())
 
 
-def now(job: Job, person: Person, database: Database = None, as_json: AsJson = False) -> None:
-    """Synchronise one person alone, at once, and show every step.
+def now(
+    job: Job,
+    person: Person,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what was sent and answered too, without secrets.")
+    ] = False,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Synchronise one person alone, at once, and show every step and every request.
 
     Example: headcount sync now hr.yaml 4711
     """
     reports = with_jobs(database, lambda jobs: jobs.now(job, person), as_json=as_json)
-    show_reports(reports, as_json=as_json)
+    show_reports(reports, as_json=as_json, with_bodies=verbose)
 
 
 def review(

@@ -92,7 +92,7 @@ class AttributeMapping:
     @property
     def may_refer(self) -> bool:
         """Whether the value can be a reference to somebody."""
-        return self.expression is not None and "reference" in self.expression.text
+        return self.expression is not None and "reference" in self.expression.functions
 
     def value(self, row: Row) -> Json:
         """The value for a record, None for none; raises MappingError that says why."""

@@ -62,7 +62,7 @@ class ExpressionError(Exception):
 class Expression:
     """A compiled expression."""
 
-    __slots__ = ("_term", "asked", "names", "reads_all", "result", "text")
+    __slots__ = ("_term", "asked", "functions", "names", "reads_all", "result", "text")
 
     def __init__(self, text: str, term: "Term", result: str) -> None:
         self.text = text
@@ -74,6 +74,8 @@ class Expression:
         """Attributes whose presence it asks for by `has`; all others are null where a record lacks them."""
         self.reads_all = bool(_INDEX.search(bare) or _WHOLE.search(bare))
         """Whether it may read attributes that it does not name."""
+        self.functions = frozenset(_WORD.findall(bare))
+        """Names of the functions that it calls."""
         self.result = result
         """The declared kind of its value: STRING, BOOL, …, DYN where it depends on the record."""
 

@@ -205,7 +205,11 @@ FUNCTIONS: Final = (
         "addDays", ("texts", "int"), "text", "The day so many days later; earlier with a negative number.", _add_days
     ),
     Function(
-        "unique", ("text",), "any", "A name that a number is put to if somebody else has it: ada, ada2, …", _unique
+        "unique",
+        ("text",),
+        "any",
+        "A userName that a number is put to if somebody else has it: ada, ada2, …; in the mapping of `userName` alone.",
+        _unique,
     ),
     Function("reference", ("texts",), "any", "The account of the person with that key, such as a manager.", _reference),
 )

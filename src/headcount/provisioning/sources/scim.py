@@ -24,7 +24,7 @@ from headcount.provisioning.targets.listing import check_readable, listed
 from headcount.provisioning.targets.lookups import lookup_filter
 from headcount.provisioning.targets.packs import pack_of
 from headcount.provisioning.targets.paths import member, values_at
-from headcount.provisioning.targets.probing import discover, probe
+from headcount.provisioning.targets.probing import discover, probe, read_config
 from headcount.scim.errors import ScimError
 from headcount.scim.filters.binding import BoundFilter, bind_filter
 from headcount.scim.filters.evaluation import matches
@@ -107,7 +107,7 @@ class ScimSource:
         if self._is_connected:
             return
         try:
-            self._knowledge.hear(await discover(self._client))
+            self._knowledge.hear(await discover(self._client, await read_config(self._client)))
             await probe(self._client, self._knowledge)
         except TargetError as error:
             raise _error(error) from error

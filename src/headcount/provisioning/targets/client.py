@@ -6,7 +6,8 @@ A request comes back as an `Answer`, whatever its status, unless nothing certain
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -37,6 +38,8 @@ _THROTTLED: Final = 429
 _FAULT: Final = 500
 _NOT_IMPLEMENTED: Final = 501
 _REDIRECTS: Final = range(300, 400)
+_SHOWN: Final = 4_000
+"""Characters of a body that are shown to who watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,23 @@ class Answer:
         return self.headers.get("etag", "") or (inner if isinstance(inner, str) else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request that was sent and what came back, as it is shown: without secrets, and cut where it is long."""
+
+    method: str
+    path: str
+    """With its query."""
+    status: int
+    """0 when nothing came back."""
+    milliseconds: float
+    sent: str = ""
+    received: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} → {self.status or 'no answer'}, {self.milliseconds:.0f} ms"
+
+
 @dataclass(slots=True)
 class Tally:
     """Requests that were sent."""
@@ -167,6 +187,8 @@ class ScimClient:
         self.redact = Redaction(secrets_of(connection.authentication))
         self._base = connection.url.rstrip("/")
         self._signer = signer_of(connection.authentication)
+        self.watcher: Callable[[Exchange], None] | None = None
+        """Told of each request and its answer."""
         self._http = httpx2.AsyncClient(
             headers={"User-Agent": f"headcount/{__version__}", "Accept": _ACCEPT, **connection.headers},
             verify=_tls_context(connection.tls),
@@ -235,7 +257,7 @@ class ScimClient:
     async def _attempt(self, request: Request, *, is_first: bool) -> Answer:
         async with self.pace.turn(request.method, request.path) as began:
             self._count(request, is_first=is_first)
-            answer = await self._exchange(request)
+            answer = await self._watched(request)
             if answer.status == _THROTTLED:
                 wait = self._wait_of(answer)
                 self.pace.slow_down(began, wait)
@@ -256,6 +278,24 @@ class ScimClient:
             self.tally.confirmations += 1
         else:
             self.tally.requests += 1
+
+    async def _watched(self, request: Request) -> Answer:
+        """One exchange, of which whoever watches is told."""
+        if self.watcher is None:
+            return await self._exchange(request)
+        began, answer = time.perf_counter(), None
+        try:
+            answer = await self._exchange(request)
+        finally:
+            took = 1000 * (time.perf_counter() - began)
+            path = f"{request.path}{'?' if request.query else ''}{urlencode(request.query, quote_via=quote)}"
+            sent = self._shown(orjson.dumps(request.body)) if request.body is not None else ""
+            received = (answer.status, took, sent, self._shown(answer.body)) if answer else (0, took, sent)
+            self.watcher(Exchange(request.method, path, *received))
+        return answer
+
+    def _shown(self, body: bytes) -> str:
+        return self.redact(body.decode("utf-8", "replace"))[:_SHOWN]
 
     async def _exchange(self, request: Request) -> Answer:
         """One HTTP exchange with a deadline for the whole of it."""

@@ -1,6 +1,7 @@
 """How many requests steps take, and how long at the target's limits."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from headcount.provisioning.plan import Action
 from headcount.provisioning.targets.capabilities import CapabilityProfile
@@ -12,11 +13,14 @@ from headcount.provisioning.targets.steps import Step
 _CONFIRMED = frozenset({Action.DELETE, Action.DEACTIVATE, Action.ADOPT})
 
 
-def estimate(steps: Sequence[Step], profile: CapabilityProfile) -> tuple[int, float]:
+def estimate(steps: Iterable[Step], profile: CapabilityProfile) -> tuple[int, float]:
     """(requests, seconds): confirmations cost time, and are no requests of the step."""
-    work = [request for step in steps for request in _work(step, profile)]
-    confirmations = [("GET", profile.endpoint(step.type)) for step in steps if _is_confirmed(step, profile)]
-    return len(work), duration([*work, *confirmations], profile.budgets)
+    work: Counter[tuple[str, str]] = Counter()
+    confirmations: Counter[tuple[str, str]] = Counter()
+    for step in steps:
+        work.update(_work(step, profile))
+        confirmations["GET", profile.endpoint(step.type)] += _is_confirmed(step, profile)
+    return work.total(), duration(work + confirmations, profile.budgets)
 
 
 def _work(step: Step, profile: CapabilityProfile) -> Iterator[tuple[str, str]]:

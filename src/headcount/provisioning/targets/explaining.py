@@ -30,6 +30,8 @@ _TAG: Final = re.compile(r"<[^>]{0,500}>")
 _CREDENTIALS: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=._~-]{6,}")
 _PASSWORD: Final = re.compile(r'(?i)("?(?:password|client_secret|access_token)"?\s*[:=]\s*)("[^"]*"|[^\s,;&}]+)')
 _HIDDEN: Final = "[hidden]"
+NO_SUCH_METHOD: Final = frozenset({405, 501})
+"""Statuses that say so of the method itself, whoever words them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Refusal:
     words: str
     """What the target said; the meaning of its status when it said nothing."""
     is_html: bool = False
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether something can be learned from it: a page may come from a proxy or another application."""
+        return not self.is_html or self.status in NO_SUCH_METHOD
 
     def __str__(self) -> str:
         kind = f"{self.status} {self.scim_type}" if self.scim_type else str(self.status)

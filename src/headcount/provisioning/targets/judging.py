@@ -8,7 +8,7 @@ from headcount.provisioning.records import TargetRecord
 from headcount.provisioning.targets.capabilities import TypeCapabilities, Verb
 from headcount.provisioning.targets.client import Answer, ScimClient
 from headcount.provisioning.targets.errors import TargetError, UncertainError, UnreachableError
-from headcount.provisioning.targets.explaining import Refusal
+from headcount.provisioning.targets.explaining import NO_SUCH_METHOD, Refusal
 from headcount.provisioning.targets.knowledge import Knowledge
 from headcount.provisioning.targets.lookups import Lookups
 from headcount.provisioning.targets.paths import holds, member, values_at
@@ -32,7 +32,6 @@ _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _CONFLICT: Final = 409
 _FAILED_PRECONDITION: Final = 412
-_NO_SUCH_METHOD: Final = frozenset({405, 501})
 
 
 class Judge:
@@ -51,7 +50,7 @@ class Judge:
             return Unreachable(reason, so_far=progress.so_far)
         if answer.was_repeated and await self._shows(step, patch, progress):
             return None
-        if answer.status in _NO_SUCH_METHOD and progress.target_id:
+        if answer.status in NO_SUCH_METHOD and progress.target_id:
             return self._without_method(step, refusal, progress)
         if answer.status == _NOT_FOUND and progress.target_id:
             return await self._not_found(step, answer, refusal, progress)
@@ -141,8 +140,11 @@ class Judge:
             return self.unknown(
                 "An answer was lost; then the target said that it is gone, and still shows it.", progress
             )
-        if refusal.is_html:
-            return self._without_method(step, refusal, progress)
+        if not refusal.is_certain:
+            verb = self._verb(step)
+            words = f"The target shows it, and answers {verb.upper()} with something else ({refusal})."
+            reason = f"{words} If it has no {verb.upper()}, say so in the target's capabilities."
+            return Refused(reason, refusal.status, so_far=progress.so_far)
         reason = f"The target says that something is not there ({refusal}); it is not whom this is about."
         return Refused(reason, refusal.status, refusal.scim_type, so_far=progress.so_far)
 
@@ -160,11 +162,14 @@ class Judge:
 
     def _without_method(self, step: Step, refusal: Refusal, progress: Progress) -> Outcome:
         """The method is not there: it is not tried again."""
-        part = f"{step.type.lower()}s"
-        verb = Verb.PUT if uses_put(self._knowledge.profile.of(step.type)) else Verb.PATCH
+        part, verb = f"{step.type.lower()}s", self._verb(step)
         self._knowledge.learn(f"{part.capitalize()} have no {verb.upper()}.", {part: {verb.value: False}})
         reason = f"The target has no {verb.upper()} ({refusal})."
         return Refused(reason, refusal.status, so_far=progress.so_far)
+
+    def _verb(self, step: Step) -> Verb:
+        """How resources of its type are changed."""
+        return Verb.PUT if uses_put(self._knowledge.profile.of(step.type)) else Verb.PATCH
 
     async def _conflict(self, step: Step, refusal: Refusal, patch: Patch) -> Outcome:
         """A new value that somebody else has."""

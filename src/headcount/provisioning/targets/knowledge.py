@@ -3,12 +3,28 @@
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from headcount.provisioning.targets.capabilities import CapabilityProfile, merge, profile_of
 from headcount.scim.schemas import Json
 
 _MOST_RECENT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found out about a target, as it is kept between runs."""
+
+    at: str
+    """When it was probed: UTC, fixed width."""
+    basis: str
+    """What it was asked on: URL, pack and what a human says. Another one is probed anew."""
+    config: str
+    """A digest of its ServiceProviderConfig then."""
+    said: Mapping[str, Json]
+    seen: Mapping[str, Json]
+    words: tuple[str, ...] = ()
 
 
 class Knowledge:
@@ -23,6 +39,15 @@ class Knowledge:
         self.findings: list[str] = []
         """In words, what was learned that nobody had said."""
         self.profile: CapabilityProfile = profile_of(pack, override)
+
+    def found(self, at: str, basis: str, config: str) -> Findings:
+        """All that was heard and learned until now."""
+        return Findings(at, basis, config, self._said, self._seen, tuple(self.findings))
+
+    def recall(self, found: Findings) -> None:
+        """What was found out by an earlier run."""
+        self._said, self._seen, self.findings = found.said, found.seen, list(found.words)
+        self._combine()
 
     def hear(self, layer: Mapping[str, Json]) -> None:
         """What the target says of itself; pack and human know better."""

@@ -87,7 +87,8 @@ class Lookups:
         query = {"filter": lookup_filter(attribute, value)}
         answer = await self._client.get(profile.endpoint(type_name), query, is_confirmation=True)
         if answer.status in _FILTER_REFUSED:
-            self._learn_no_filter(type_name, attribute)
+            if self._client.refusal(answer).is_certain:
+                self._learn_no_filter(type_name, attribute)
             return None
         found = resources_of(list_of(self._client, answer))
         right = [item for item in found if satisfies(item, attribute, value)]

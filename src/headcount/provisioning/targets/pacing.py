@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -78,10 +78,11 @@ class Pace:
         self._next = self._clock() + self._gap
 
 
-def duration(requests: Iterable[tuple[str, str]], budgets: Sequence[Budget]) -> float:
-    """Seconds that requests (method, path) take at the limits alone."""
-    requests = list(requests)
-    counts = [(budget, sum(1 for method, path in requests if budget.covers(method, path))) for budget in budgets]
+def duration(requests: Mapping[tuple[str, str], int], budgets: Sequence[Budget]) -> float:
+    """Seconds that so many requests of each (method, path) take at the limits alone."""
+    counts = [
+        (budget, sum(count for request, count in requests.items() if budget.covers(*request))) for budget in budgets
+    ]
     return max((max(count - budget.most_at_once, 0) / budget.rate for budget, count in counts), default=0.0)
 
 

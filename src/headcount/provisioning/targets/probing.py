@@ -1,4 +1,8 @@
-"""What a target says of itself, and what it is seen to do. Nothing is written to find out."""
+"""What a target says of itself, and what it is seen to do. Nothing is written to find out.
+
+Only what is unmistakable is learned: a page of HTML alone, which may come from something in front of the target, proves
+nothing.
+"""
 
 import re
 import secrets
@@ -8,6 +12,7 @@ from typing import Final
 from headcount.provisioning.targets.capabilities import SCHEMAS
 from headcount.provisioning.targets.client import Answer, Request, ScimClient, path_of
 from headcount.provisioning.targets.errors import TargetError, UncertainError, UnreachableError
+from headcount.provisioning.targets.explaining import NO_SUCH_METHOD
 from headcount.provisioning.targets.knowledge import Knowledge
 from headcount.provisioning.targets.listing import check_readable, list_of, resources_of
 from headcount.provisioning.targets.lookups import lookup_filter
@@ -21,18 +26,24 @@ _ENDPOINT: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 _COUNT: Final = 2
 _LARGEST_PAGE: Final = 1_000
 _REFUSED: Final = 400
-_NO_SUCH_METHOD: Final = frozenset({405, 501})
 _UNAUTHORIZED: Final = 401
 _NOT_FOUND: Final = 404
 _UNIQUE: Final = frozenset({"server", "global"})
 
 
-async def discover(client: ScimClient) -> dict[str, Json]:
+async def read_config(client: ScimClient) -> Mapping[str, Json]:
+    """The ServiceProviderConfig, empty where there is none.
+
+    Raises UnreachableError when the target cannot be reached or does not let us in.
+    """
+    return await _first_object(client, _CONFIG_PATHS)
+
+
+async def discover(client: ScimClient, config: Mapping[str, Json]) -> dict[str, Json]:
     """The layer that ServiceProviderConfig, ResourceTypes and Schemas make, as far as the target has them.
 
-    Raises UnreachableError when it cannot be reached or does not let us in.
+    Raises UnreachableError.
     """
-    config = await _first_object(client, _CONFIG_PATHS)
     types = resources_of(await _first_object(client, ("/ResourceTypes",)))
     schemas = resources_of(await _first_object(client, ("/Schemas",)))
     layer = _of_config(config)
@@ -141,21 +152,21 @@ async def _probe_filters(client: ScimClient, knowledge: Knowledge, users: list[M
         return
     endpoint = knowledge.profile.endpoint("User")
     nobody = await _filtered(client, endpoint, f"nobody-{secrets.token_hex(8)}")
-    if nobody is None:
-        knowledge.learn("It refuses filters.", {"filters": False})
-    elif resources_of(nobody):
+    if not nobody.is_success:
+        if client.refusal(nobody).is_certain:
+            knowledge.learn("It refuses filters.", {"filters": False})
+    elif resources_of(list_of(client, nobody)):
         knowledge.learn("It ignores filters.", {"filters": False})
     elif names := [name for user in users if isinstance(name := member(user, "userName"), str) and name]:
         somebody = await _filtered(client, endpoint, names[0])
-        found = resources_of(somebody or {})
-        if not any(satisfies(item, "userName", names[0]) for item in found):
+        is_found = any(satisfies(item, "userName", names[0]) for item in resources_of(somebody.resource))
+        if somebody.is_success and not is_found:
             knowledge.learn("Its filters do not find who is there.", {"filters": False})
 
 
-async def _filtered(client: ScimClient, endpoint: str, name: str) -> Mapping[str, Json] | None:
-    """The list that a lookup gives; None when it is refused."""
-    answer = await client.get(endpoint, {"filter": lookup_filter("userName", name)}, is_confirmation=True)
-    return list_of(client, answer) if answer.is_success else None
+async def _filtered(client: ScimClient, endpoint: str, name: str) -> Answer:
+    """What is answered to a lookup."""
+    return await client.get(endpoint, {"filter": lookup_filter("userName", name)}, is_confirmation=True)
 
 
 async def _probe_methods(client: ScimClient, knowledge: Knowledge, type_name: str) -> None:
@@ -172,11 +183,13 @@ async def _probe_methods(client: ScimClient, knowledge: Knowledge, type_name: st
             raise
         except TargetError:
             continue
-        if _is_missing(client, answer):
+        if answer.status in NO_SUCH_METHOD or await _is_another_404(client, path, answer):
             knowledge.learn(f"{part.capitalize()} have no {verb.upper()}.", {part: {verb: False}})
 
 
-def _is_missing(client: ScimClient, answer: Answer) -> bool:
-    """Whether the method itself, and not the id, is what the target does not know."""
-    is_page = answer.status == _NOT_FOUND and client.refusal(answer).is_html
-    return answer.status in _NO_SUCH_METHOD or is_page
+async def _is_another_404(client: ScimClient, path: str, answer: Answer) -> bool:
+    """Whether a page says that a method is missing: the target itself says otherwise that the id is not there."""
+    if answer.status != _NOT_FOUND or client.refusal(answer).is_certain:
+        return False
+    asked = await client.get(path, is_confirmation=True)
+    return asked.status == _NOT_FOUND and isinstance(asked.json, dict)

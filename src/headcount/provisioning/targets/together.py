@@ -113,7 +113,7 @@ class Together:
         except TargetError:
             return {}
         if not answer.is_success:
-            if answer.status in _NO_BULK:
+            if answer.status in _NO_BULK and self._client.refusal(answer).is_certain:
                 self._knowledge.learn("It has no bulk endpoint.", {"bulk": {"supported": False}})
             return {}
         results = member(answer.resource, "Operations")

@@ -84,10 +84,14 @@ class SimulatedTarget:
         after = {**before, **values, "version": before["version"] + 1}
         self._service.contents.write(type_name, identifier, after)
 
+    def take_on(self, **habits: Any) -> None:
+        """From now on it has these habits too, and whom it had."""
+        self.habits = self._service.habits = replace(self.habits, **habits)
+
     def become_quiet(self) -> None:
         """From now on nothing fails any more, and reads show everything."""
-        habits = replace(self.habits, throttled=0.0, storm=0, failing=0.0, failing_after_success=0.0)
-        self.habits = replace(habits, lost_requests=0.0, lost_responses=0.0)
+        self.take_on(throttled=0.0, storm=0, failing=0.0, failing_after_success=0.0)
+        self.take_on(lost_requests=0.0, lost_responses=0.0)
         self._service.contents.settle()
 
     def counted(self, method: str, path: str = "") -> int:
