@@ -210,6 +210,40 @@ def test_an_index_is_built_while_people_come_move_and_go(database):
     asyncio.run(run())
 
 
+ORDERED = {
+    "level": ("integer", [7, -7, 0, 2**53 + 1, 100], ["7", "7.0", "-7", "99.5", "9007199254740992"]),
+    "rate": ("decimal", [0.5, -2.25, 3, 1e-7, 12.0], ["0.5", "3.0", "12", "-2.3", "0"]),
+    "until": ("dateTime", ["2026-05-01T10:00:00+02:00", "2026-05-01T08:00:00.5Z"], ['"2026-05-01T08:00:00Z"']),
+    "vip": ("boolean", [True, False], ["true", "false"]),
+}
+"""Attributes with their types, values, and what they are compared with."""
+
+
+def test_numbers_instants_and_booleans_are_found_by_their_index_as_they_are_without(database):
+    async def run():
+        async with acme(database) as installation:
+            attributes = [{"name": name, "type": kind} for name, (kind, *_) in ORDERED.items()]
+            await installation.schemas.add("acme", [badge(*attributes)], extends="User")
+            before = await resources_of(installation)
+            kind = before.tenant.registry.by_name["User"]
+            for number in range(5):
+                values = {name: values[number] for name, (_, values, _) in ORDERED.items() if number < len(values)}
+                await before.create(kind, user(userName=f"person{number}", **{BADGE: values}), REQUEST)
+            await before.create(kind, user(userName="nobody"), REQUEST)
+            for name in ORDERED:
+                declared = await installation.indexes.declare("acme", f"{BADGE}:{name}")
+                await installation.indexes.build("acme", declared, lambda _amount, _text: None)
+            ready = await resources_of(installation)
+            for name, (kind_of_value, _, literals) in ORDERED.items():
+                assert ready.tenant.registry.by_name["User"].indexed[f"{BADGE}:{name}"].serves_searches
+                for operator in ("eq", "ne") if kind_of_value == "boolean" else ("eq", "ne", "gt", "ge", "lt", "le"):
+                    for text in (f"{BADGE}:{name} {operator} {literal}" for literal in literals):
+                        assert await found(ready, text) == await found(before, text), text
+            assert len(await found(ready, f"{BADGE}:level gt 9007199254740992")) == 1
+
+    asyncio.run(run())
+
+
 def test_a_build_that_was_interrupted_goes_on_where_it_stood(database):
     async def run():
         async with acme(database) as installation:
@@ -294,7 +328,6 @@ NO_INDEX = {
     "externalId": "indexed in every tenant",
     "name": "complex",
     "active": "indexed in every tenant",
-    "emails.primary": "boolean",
     "password": "never returned",
     f"{ENTERPRISE}:manager.displayName": "indexed in every tenant",
     "nothing": "not an attribute",

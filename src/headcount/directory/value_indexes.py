@@ -32,14 +32,13 @@ from headcount.scim.filters.syntax import Comparison, Operator
 from headcount.scim.paths import BoundPath, bind_path
 from headcount.scim.profiles import STRICT
 from headcount.scim.registry import ALWAYS_INDEXED, IndexedAttribute, Registry, ResourceType
-from headcount.scim.schemas import Json, Schema, Type
+from headcount.scim.schemas import Json, Schema
 from headcount.scim.urns import ENTERPRISE_USER
 from headcount.store.interface import Found, NotUniqueError, Store, StoredResource, StoreError, TenantStore
-from headcount.store.keys import PROMOTED, is_unique, unique_key, values_at
+from headcount.store.keys import PROMOTED, is_key, unique_key, values_at
 
 _SKEW: Final = timedelta(minutes=2)
 """How much the clocks of servers may differ."""
-_TYPES: Final = frozenset({Type.STRING, Type.REFERENCE, Type.DATE_TIME, Type.BINARY})
 
 
 class ValueIndexes:
@@ -222,13 +221,11 @@ def _check(kind: ResourceType, path: BoundPath) -> None:
         raise InvalidValueError(f"'{path}' of {kind.name} is indexed in every tenant.")
     if target.is_complex:
         raise InvalidValueError(f"'{path}' is complex; index one of its sub-attributes, such as '{path}.value'.")
-    if target.type not in _TYPES:
-        raise InvalidValueError(f"'{path}' is a {target.type.value}; strings, references and instants are indexed.")
     if path.attribute.is_secret or target.is_secret:
         raise InvalidValueError(f"'{path}' is never returned, and cannot be searched.")
     if path.sub_attribute is not None and path.sub_attribute.multi_valued:
         raise InvalidValueError(f"'{path}' has several values in one element, and cannot be indexed.")
-    if path.attribute.name in _schema(kind, path).by_name and is_unique(_schema(kind, path), target):
+    if path.attribute.name in _schema(kind, path).by_name and is_key(_schema(kind, path), target):
         raise InvalidValueError(f"'{path}' of {kind.name} is unique, and found by its value already.")
 
 

@@ -1,6 +1,7 @@
 """What a resource is found by: which attributes are promoted to columns and side tables, as data."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Final
 
 from headcount.scim import urns
@@ -8,7 +9,7 @@ from headcount.scim.comparison import comparable
 from headcount.scim.errors import InvalidValueError
 from headcount.scim.folding import fold
 from headcount.scim.registry import IndexedAttribute, ResourceType
-from headcount.scim.schemas import Attribute, Json, Schema, Uniqueness
+from headcount.scim.schemas import Attribute, Json, Schema, Type, Uniqueness
 from headcount.store.interface import Keys
 
 PROMOTED: Final[Mapping[str, Mapping[str, str]]] = {
@@ -26,6 +27,9 @@ MOST_KEY_BYTES: Final = 2_000
 """Of UTF-8 in a folded value that resources are found by: every index of every database holds that much."""
 
 _NAMES: Final = ("displayName", "name", "userName")
+_UNITS: Final = 5_000
+"""Added to the number of digits before the point, so that it has four digits: no number that is read has as many."""
+_COMPLEMENT: Final = str.maketrans("0123456789", "9876543210")
 
 
 def keys_of(resource: Mapping[str, Json], resource_type: ResourceType) -> Keys:
@@ -61,6 +65,11 @@ def is_unique(schema: Schema, attribute: Attribute) -> bool:
     return PROMOTED.get(schema.id, {}).get(attribute.name) != "user_name"
 
 
+def is_key(schema: Schema, attribute: Attribute) -> bool:
+    """Whether resources are found by a unique attribute: equal decimals have not always been kept as one text."""
+    return is_unique(schema, attribute) and attribute.type not in (Type.DECIMAL, Type.BOOLEAN)
+
+
 def _bounded(name: str, value: Json) -> Json:
     if isinstance(value, str) and len(value) * 4 > MOST_KEY_BYTES and len(value.encode()) > MOST_KEY_BYTES:
         raise InvalidValueError(f"'{name}' is longer than {MOST_KEY_BYTES} bytes, too long to be found by.")
@@ -87,7 +96,7 @@ def _unique(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterat
             value, target = (value or {}).get(sub_attribute.name), sub_attribute
         if value is not None and is_unique(schema, target):
             key = unique_key(schema, attribute, sub_attribute)
-            yield key, _bounded(key, str(comparable(target, value)))
+            yield key, _bounded(key, unique_text(comparable(target, value)))
 
 
 def _values(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterator[tuple[str, int, str]]:
@@ -107,4 +116,29 @@ def values_at(resource: Mapping[str, Json], indexed: IndexedAttribute) -> Iterat
     for number, element in enumerate(found if indexed.attribute.multi_valued else (found,)):
         value = element if sub_attribute is None else element.get(sub_attribute.name)
         if value is not None:
-            yield number, _bounded(indexed.index.path, comparable(indexed.target, value))
+            yield number, _bounded(indexed.index.path, ordered_text(comparable(indexed.target, value)))
+
+
+def unique_text(value: str | bool | float) -> str:  # noqa: FBT001  a value of any type
+    """A comparable value as it is kept where values are unique: one text for numbers that are equal."""
+    if isinstance(value, str):
+        return value
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def ordered_text(value: str | bool | float) -> str:  # noqa: FBT001  a value of any type
+    """A comparable value as it is kept in an index: texts by code point are in the order of the values.
+
+    Of a number, its sign, how many digits stand before the point, and the digits; turned round when it is negative.
+    Every whole number is exact; others are below 2⁵³, where the shortest decimal of each has its place among them.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    sign, digits, exponent = Decimal(int(value) if value == int(value) else repr(value)).as_tuple()
+    text = "".join(map(str, digits)).rstrip("0")
+    if not text:
+        return "1"
+    text = f"{_UNITS + len(digits) + int(exponent):04}{text}"
+    return f"0{text.translate(_COMPLEMENT)}~" if sign else f"2{text}"

@@ -38,6 +38,7 @@ EXTRA = Schema(
         Attribute("seats", Type.INTEGER, uniqueness=Uniqueness.SERVER),
         Attribute("nick$name"),
         Attribute("vip", Type.BOOLEAN),
+        Attribute("level", Type.DECIMAL),
         Attribute("tags", multi_valued=True),
         Attribute(
             "card",
@@ -58,7 +59,15 @@ USER = ResourceType(
     (SchemaExtension(ENTERPRISE_USER), SchemaExtension(EXTRA)),
     tuple(
         ValueIndex(path)
-        for path in ("name.familyName", "phoneNumbers.value", f"{EXTRA_URN}:tags", f"{EXTRA_URN}:card.until")
+        for path in (
+            "name.familyName",
+            "phoneNumbers.value",
+            "emails.primary",
+            f"{EXTRA_URN}:tags",
+            f"{EXTRA_URN}:card.until",
+            f"{EXTRA_URN}:vip",
+            f"{EXTRA_URN}:level",
+        )
     ),
 )
 BADGE = ResourceType(
@@ -80,6 +89,9 @@ BADGE = ResourceType(
             Attribute("home", Type.REFERENCE),
             Attribute("marks", multi_valued=True),
             Attribute("scores", Type.INTEGER, multi_valued=True),
+            Attribute("price", Type.DECIMAL),
+            Attribute("ratios", Type.DECIMAL, multi_valued=True),
+            Attribute("lost", Type.BOOLEAN),
             Attribute("days", Type.DATE_TIME, multi_valued=True),
             Attribute(
                 "places",
@@ -90,13 +102,30 @@ BADGE = ResourceType(
                     Attribute("exact", case_exact=True),
                     Attribute("since", Type.DATE_TIME),
                     Attribute("size", Type.DECIMAL),
+                    Attribute("depth", Type.INTEGER),
                     Attribute("primary", Type.BOOLEAN),
                     Attribute("words", multi_valued=True),
                 ),
             ),
         ),
     ),
-    indexes=tuple(map(ValueIndex, ("displayName", "issued", "home", "marks", "days", "places.exact", "places.since"))),
+    indexes=tuple(
+        ValueIndex(path)
+        for path in (
+            "displayName",
+            "issued",
+            "home",
+            "marks",
+            "days",
+            "level",
+            "price",
+            "scores",
+            "lost",
+            "places.exact",
+            "places.since",
+            "places.size",
+        )
+    ),
 )
 TYPES = (USER, GROUP, BADGE)
 BY_NAME = {kind.name: kind for kind in TYPES}

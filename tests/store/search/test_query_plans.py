@@ -10,7 +10,7 @@ from headcount.scim.registry import GROUP
 from headcount.store.interface import Position, Query
 from headcount.store.sqlite import reads
 from headcount.store.sqlite.search import search
-from store.search.searchable import BASE_URL, EXTRA_URN, TENANT, USER, Directory, query_of
+from store.search.searchable import BADGE, BASE_URL, EXTRA_URN, TENANT, USER, Directory, query_of
 
 DATE = "2026-01-05T08:30:00.000000Z"
 
@@ -87,6 +87,12 @@ BY_ID = "INDEX resource_id (tenant=? AND type=? AND id=?)"
         ('userName eq "x" or emails.value eq "y"', BY_ID),
         ('title pr and (userName eq "x" or externalId eq "y")', BY_ID),
         (f'{EXTRA_URN}:number eq "x"', "unique_value USING PRIMARY KEY (tenant=? AND attribute=? AND value=?)"),
+        (f"{EXTRA_URN}:seats eq 7", "unique_value USING PRIMARY KEY (tenant=? AND attribute=? AND value=?)"),
+        (f"{EXTRA_URN}:vip eq true", "SEARCH v USING PRIMARY KEY (tenant=? AND type=? AND path=? AND value=?)"),
+        (
+            f'{EXTRA_URN}:card.until gt "2026-01-05T08:30:00Z"',
+            "SEARCH v USING PRIMARY KEY (tenant=? AND type=? AND path=? AND value>?)",
+        ),
         (f'meta.location eq "{BASE_URL}/Users/u0"', BY_ID),
         ('groups.value eq "g0"', "SEARCH m USING PRIMARY KEY (tenant=? AND group_id=?)"),
         (f'groups.$ref eq "{BASE_URL}/Groups/g0"', "SEARCH m USING PRIMARY KEY (tenant=? AND group_id=?)"),
@@ -95,6 +101,29 @@ BY_ID = "INDEX resource_id (tenant=? AND type=? AND id=?)"
 )
 def test_a_filter_over_users_uses_the_index(connection: sqlite3.Connection, filter_text: str, uses: str) -> None:
     assert uses in plan(connection, query_of(filter_text))
+
+
+@pytest.mark.parametrize("path", ["level", "price", "issued", "scores", "places.size"])
+@pytest.mark.parametrize(
+    ("operator", "bound"),
+    [("eq", "value=?"), ("gt", "value>?"), ("ge", "value>?"), ("lt", "value<?"), ("le", "value<?")],
+)
+def test_numbers_and_instants_that_are_declared_are_found_by_their_order(
+    connection: sqlite3.Connection, path: str, operator: str, bound: str
+) -> None:
+    literal = f'"{DATE}"' if path == "issued" else "7.5"
+    text = plan(connection, query_of(f"{path} {operator} {literal}", (BADGE,)))
+    assert f"SEARCH v USING PRIMARY KEY (tenant=? AND type=? AND path=? AND {bound})" in text
+    assert BY_ID in text
+
+
+@pytest.mark.parametrize("few", ['userName eq "ada"', 'emails.value eq "x"', f"{EXTRA_URN}:seats eq 7"])
+@pytest.mark.parametrize("many", [f"{EXTRA_URN}:vip eq false", 'name.familyName sw "o"', "emails.primary eq true"])
+def test_what_many_have_is_not_collected_beside_what_few_have(
+    connection: sqlite3.Connection, few: str, many: str
+) -> None:
+    text = plan(connection, query_of(f"{many} and {few}"))
+    assert "SEARCH v " not in text
 
 
 @pytest.mark.parametrize("filter_text", ['members.value eq "u0"', f'members.$ref eq "{BASE_URL}/Users/u0"'])

@@ -24,6 +24,7 @@ from headcount.store.interface import (
     Update,
     Write,
 )
+from headcount.store.keys import ordered_text
 from headcount.store.postgresql import database, reads, writes
 from headcount.store.postgresql.dialect import numbered
 from headcount.store.postgresql.pool import Pool
@@ -66,6 +67,11 @@ FROM generate_series(1, {PEOPLE}) AS n;
 INSERT INTO indexed_value
 SELECT '{TENANT}', 'User', 'emails.value', n || '@' || n % 1000 || '.example', 'u' || lpad(n::text, 6, '0'), 0
 FROM generate_series(1, {PEOPLE}) AS n;
+INSERT INTO indexed_value
+SELECT '{TENANT}', 'User', path, value, 'u' || lpad(n::text, 6, '0'), 0
+FROM generate_series(1, {PEOPLE}) AS n CROSS JOIN LATERAL (VALUES
+    ('{EXTRA_URN}:level', (ARRAY{[ordered_text(number) for number in range(1_000)]})[1 + n % 1000]),
+    ('{EXTRA_URN}:vip', CASE n % 1000 WHEN 0 THEN 'true' ELSE 'false' END)) AS found (path, value);
 INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id)
 SELECT '{TENANT}', 'User', 'u' || lpad(n::text, 6, '0'), 1, 'create', '2026-01-01T00:00:00.000000Z', 'a', 'r'
 FROM generate_series(1, {PEOPLE}) AS n;
@@ -206,6 +212,14 @@ EARLY = "2026-01-01T07:00:00.000000Z"  # half of them were
         ("active eq false", (USER,), "resource_active"),
         (f'meta.lastModified gt "{RECENT}"', (USER,), "resource_modified"),
         (f'{EXTRA_URN}:number eq "17"', (USER,), "unique_value_pkey"),
+        (f"{EXTRA_URN}:seats eq 17", (USER,), "unique_value_pkey"),
+        (f"{EXTRA_URN}:level eq 17.0", (USER,), "indexed_value_pkey"),
+        (f"{EXTRA_URN}:level gt 995", (USER,), "indexed_value_pkey"),
+        (f"{EXTRA_URN}:level ge 995.5", (USER,), "indexed_value_pkey"),
+        (f"{EXTRA_URN}:level lt 3", (USER,), "indexed_value_pkey"),
+        (f"{EXTRA_URN}:level le -0.5", (USER,), "indexed_value_pkey"),
+        (f"{EXTRA_URN}:vip eq true", (USER,), "indexed_value_pkey"),
+        (f'{EXTRA_URN}:vip eq false and userName eq "person17@a.example"', (USER,), "resource_user_name"),
         (f'meta.location eq "{BASE_URL}/Users/u000017"', (USER,), "resource_pkey"),
         ('userName eq "person17@a.example" or emails.value eq "18@18.example"', (USER,), "resource_user_name"),
         ('userName eq "person17@a.example" or emails.value eq "18@18.example"', (USER,), "indexed_value_pkey"),

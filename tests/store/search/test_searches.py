@@ -188,6 +188,7 @@ def test_a_search_leaves_no_transaction_open(connection: sqlite3.Connection) -> 
         'userName eq "x" and title co "y"',
         'userName eq "x" or emails eq "y"',
         f'{EXTRA_URN}:number eq "x"',
+        f"{EXTRA_URN}:seats eq 7",
         f'meta.location eq "{BASE_URL}/Users/ada"',
         None,
     ],
@@ -208,7 +209,7 @@ def test_a_search_by_an_indexed_value_is_a_point_search(filter_text: str | None)
         'groups.value eq "eng"',
         'nickName eq "x"',
         'emails[not (value eq "x")]',
-        f"{EXTRA_URN}:seats eq 7",
+        f"{EXTRA_URN}:level eq 7",
         'title eq "x"',
     ],
 )

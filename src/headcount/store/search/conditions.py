@@ -41,7 +41,19 @@ FALSE: Final = Sql("1 = 0")
 
 def condition(bound: BoundFilter, layout: Layout) -> Sql:
     """The condition that holds for the resources that match."""
+    if not isinstance(bound, BoundAnd):
+        return _whole(bound, layout)
+    to_few = is_point(bound, layout)
+    to_some = to_few or any(_is_selective(operand, layout) for operand in bound.operands)
 
+    def piece(operand: BoundFilter) -> Sql:
+        leads = is_point(operand, layout) if to_few else not (to_some and _is_broad(operand))
+        return _whole(operand, layout) if leads else _beside(operand, layout)
+
+    return joined(" AND ", map(piece, bound.operands))
+
+
+def _whole(bound: BoundFilter, layout: Layout) -> Sql:
     def leaf(node: _Leaf | BoundOr) -> Sql:
         if isinstance(node, BoundOr):
             return _alternatives(node, leaf, layout)
@@ -51,36 +63,32 @@ def condition(bound: BoundFilter, layout: Layout) -> Sql:
             return _presence(node, layout)
         return _comparison(node, layout)
 
-    if not isinstance(bound, BoundAnd):
-        return _combined(bound, leaf)
-    pieces = [_combined(operand, leaf) for operand in bound.operands]
-    if any(_is_selective(operand, layout) for operand in bound.operands):
-        pieces = [
-            layout.dialect.without_index(piece) if _is_broad(operand, layout) else piece
-            for operand, piece in zip(bound.operands, pieces, strict=True)
-        ]
-    return joined(" AND ", pieces)
+    return _combined(bound, leaf)
+
+
+def _beside(bound: BoundFilter, layout: Layout) -> Sql:
+    """A condition that shall not lead the search: another one is more selective."""
+    found = _whole(bound, layout.beside_few)
+    return layout.dialect.without_index(found) if _is_broad(bound) else found
 
 
 def _is_selective(bound: BoundFilter, layout: Layout) -> bool:
     """Whether an index on something with many different values serves the condition."""
     if isinstance(bound, BoundComparison):
-        return layout.is_point(bound.path) or (layout.is_ordered(bound.path) and not _is_broad(bound, layout))
+        return layout.is_point(bound.path) or (layout.is_ordered(bound.path) and not _is_broad(bound))
     return is_point(bound, layout)
 
 
-def _is_broad(bound: BoundFilter, layout: Layout) -> bool:
-    """Whether an index on something that is true or false could serve the condition."""
-    if not isinstance(bound, BoundComparison) or bound.path.target.type is not Type.BOOLEAN:
-        return False
-    return layout.column(bound.path) is not None
+def _is_broad(bound: BoundFilter) -> bool:
+    """Whether the condition is on something that is true or false, whatever index could serve it."""
+    return isinstance(bound, BoundComparison) and bound.path.target.type is Type.BOOLEAN
 
 
 def is_point(bound: BoundFilter | None, layout: Layout) -> bool:
     """Whether an index leads to the few resources that the filter can match."""
     match bound:
-        case BoundComparison(path, Operator.EQ, value):
-            return isinstance(value, str) and layout.is_point(path)
+        case BoundComparison(path, Operator.EQ):
+            return layout.is_point(path)
         case BoundAnd(operands):
             return any(is_point(operand, layout) for operand in operands)
         case BoundOr(operands):
@@ -174,7 +182,7 @@ def _narrowing(inner: BoundFilter, layout: Layout) -> Sql | None:
 
 
 def _ids(node: BoundComparison, layout: Layout) -> Sql | None:
-    return layout.ids(node, lambda value: _compared(value, node, layout.dialect))
+    return layout.ids(node, lambda value, kept: _compared(value, kept, layout.dialect))
 
 
 def _exists(relation: Relation, inner: Sql) -> Sql:

@@ -5,7 +5,7 @@ looks it up once.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headcount.scim import urns
@@ -13,7 +13,7 @@ from headcount.scim.filters.binding import BoundComparison
 from headcount.scim.filters.syntax import Operator
 from headcount.scim.paths import BoundPath
 from headcount.scim.registry import ResourceType
-from headcount.store.keys import PROMOTED, is_unique, unique_key
+from headcount.store.keys import PROMOTED, is_key, ordered_text, unique_key, unique_text
 from headcount.store.search.dialect import Dialect
 from headcount.store.search.memberships import (
     Relation,
@@ -45,6 +45,8 @@ class Layout:
     """Asks whether the tenant has groups within groups."""
     connection: str | None = None
     """Whose externalIds are meant; None for anybody's."""
+    indexes_values: bool = True
+    """Whether the indexes of values are used: not beside a condition that leads to a few resources."""
 
     def names(self, path: BoundPath, *, sub: bool = True) -> tuple[str, ...]:
         """The names that lead to the values in the compare document."""
@@ -111,14 +113,20 @@ class Layout:
             return members_of(self.base_url)
         return Relation(self.dialect.elements("r.compare", self.names(path, sub=False), "e"), None, "e.key")
 
-    def ids(self, node: BoundComparison, compare: Callable[[Sql], Sql]) -> Sql | None:
+    @property
+    def beside_few(self) -> "Layout":
+        """The layout for a condition on the few resources that another one leads to."""
+        return replace(self, indexes_values=False)
+
+    def ids(self, node: BoundComparison, compare: Callable[[Sql, BoundComparison], Sql]) -> Sql | None:
         """The ids of the resources with a value that compares so, from an index of another table; None without one.
 
         `compare` makes the condition on a value.
         """
-        path, value = node.path, node.value
+        path = node.path
         name = path.sub_attribute.name if path.sub_attribute else ""
-        if node.operator is Operator.EQ and isinstance(value, str):
+        if node.operator is Operator.EQ:
+            value = unique_text(node.value)
             if self._is_groups(path):
                 return ids_in_groups(self.tenant, name, value, self.base_url, nested=self.is_nested())
             if self._is_members(path):
@@ -130,7 +138,8 @@ class Layout:
                 return Sql(text, (self.tenant, *parameters, value))
         if self._has_indexed_values(path):
             text = "(SELECT v.id FROM indexed_value AS v WHERE v.tenant = ? AND v.type = ? AND v.path = ? AND "
-            return Sql(text, (self.tenant, self.resource_type.name, str(path))) + compare(Sql("v.value")) + ")"
+            kept = replace(node, value=ordered_text(node.value))
+            return Sql(text, (self.tenant, self.resource_type.name, str(path))) + compare(Sql("v.value"), kept) + ")"
         return None
 
     def _key_index(self, path: BoundPath) -> tuple[str, str, tuple[str, ...]] | None:
@@ -145,7 +154,7 @@ class Layout:
         if path.attribute.multi_valued or self._is_becoming_unique(path):
             return None
         schema = kind.schema if path.extension is None else kind.extension_by_urn[path.extension.lower()].schema
-        if path.attribute.name in schema.by_name and is_unique(schema, path.target):
+        if path.attribute.name in schema.by_name and is_key(schema, path.target):
             return "unique_value", "attribute = ?", (unique_key(schema, path.attribute, path.sub_attribute),)
         return None
 
@@ -155,7 +164,7 @@ class Layout:
 
     def _has_indexed_values(self, path: BoundPath) -> bool:
         indexed = self.resource_type.indexed.get(str(path))
-        return indexed is not None and indexed.serves_searches
+        return self.indexes_values and indexed is not None and indexed.serves_searches
 
     def _is_becoming_unique(self, path: BoundPath) -> bool:
         """Whether some values are not kept as unique ones yet."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final, TypeAlias
 
-Parameter: TypeAlias = str | int | float | bool | Decimal | Sequence[str] | None
+Parameter: TypeAlias = str | bytes | int | float | bool | Decimal | Sequence[str] | None
 
 
 _LAST: Final = 0x10FFFF
