@@ -24,6 +24,9 @@ def seen(tmp_path_factory):
         twin.put(f"/Users/{ada['id']}", {**ada, "desk": {"floor": 1}}).ok()
         twin.patch(f"/Users/{ada['id']}", {"op": "add", "value": {"shoeSize": 45}}).ok()
         client.new_group(team="secret")
+        client.new_user(emails=[{"value": "a@b.example", "verified": True}])
+        refused = twin.patch(f"/Users/{ada['id']}", {"op": "replace", "path": "name.nick", "value": "secret"})
+        assert refused.error == (400, "invalidPath")
     return one, client
 
 
@@ -39,6 +42,8 @@ def test_what_both_processes_counted_is_listed_by_path_and_type(seen):
         ("User", "shoeSize", "integer", 3),
         ("Group", "team", "string", 1),
         ("User", "desk", "complex", 1),
+        ("User", "emails.verified", "boolean", 1),
+        ("User", "name.nick", "string", 1),
         ("User", f"{ODD}:color", "string", 1),
     ]
 
@@ -64,7 +69,41 @@ def test_what_is_adopted_is_kept_from_then_on_and_no_longer_unknown(seen, tmp_pa
         ada = returned.new_user(shoeSize=43, **{ODD: {"color": "red"}})
         assert (ada[own], ada[ODD]) == ({"shoeSize": 43}, {"color": "red"})
         assert returned.found(f"{own}:shoeSize eq 43") == [ada["id"]]
-    assert [row[1] for row in unknown(server, client)] == ["team", "desk"]
+    assert [row[1] for row in unknown(server, client)] == ["team", "desk", "emails.verified", "name.nick"]
+
+
+def test_a_part_of_an_attribute_of_the_tenants_own_is_adopted_into_it(tmp_path):
+    desk = {"name": "desk", "type": "complex", "subAttributes": [{"name": "floor", "type": "integer"}]}
+    own = {"id": f"{ODD}:desk", "name": "Desk", "attributes": [desk]}
+    device = {"id": "urn:example:device:2.0:Device", "name": "Device", "attributes": [desk, {"name": "code"}]}
+    devices = {"name": "Device", "endpoint": "/Devices", "schema": device["id"]}
+    database = f"sqlite:///{tmp_path}/headcount.db"
+    with running_server(tmp_path) as server, server.new_tenant() as client:
+        server.administer(lambda installation: installation.schemas.add(tenant_of(client), [own], extends="User"))
+        server.administer(lambda installation: installation.schemas.add(tenant_of(client), [device, devices]))
+        client.new_user(**{own["id"]: {"desk": {"floor": 1, "window": True}}})
+        client.post("/Devices", {"schemas": [device["id"]], "desk": {"room": "7"}}).ok(201)
+    (tmp_path / "again").mkdir()
+    with (
+        running_server(tmp_path / "again", "--database", database) as again,
+        Client(again.url, client.path, client.token) as returned,
+    ):
+        assert [row[1] for row in unknown(server, client)] == ["desk.room", f"{own['id']}:desk.window"]
+        adopted(server, client, "desk.room")
+        adopted(server, client, f"{own['id']}:desk.WINDOW")
+        assert unknown(server, client) == []
+        grace = returned.new_user(**{own["id"]: {"desk": {"window": True}}})
+        assert grace[own["id"]] == {"desk": {"window": True}}
+        assert returned.found(f"{own['id']}:desk.window eq true") == [grace["id"]]
+        made = returned.post("/Devices", {"schemas": [device["id"]], "desk": {"room": "7"}}).ok(201)
+        assert made["desk"] == {"room": "7"}
+
+
+def test_what_was_added_by_hand_meanwhile_is_not_unknown_any_more(seen):
+    server, client = seen
+    own = {"id": "urn:example:hand:2.0:Group", "name": "Hand", "attributes": [{"name": "team"}]}
+    server.administer(lambda installation: installation.schemas.add(tenant_of(client), [own], extends="Group"))
+    assert "team" not in [row[1] for row in unknown(server, client)]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +112,7 @@ def test_what_is_adopted_is_kept_from_then_on_and_no_longer_unknown(seen, tmp_pa
         ("nothing", None, NotFoundError, "No client sent"),
         ("team", "User", NotFoundError, "No client sent"),
         ("desk", None, InvalidValueError, "schema document"),
+        ("emails.verified", None, InvalidValueError, "part of what is built in.* an extension of your own"),
     ],
 )
 def test_what_cannot_be_adopted_is_refused_in_words(seen, path, type_name, error, word):

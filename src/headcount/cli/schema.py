@@ -168,7 +168,7 @@ def adopt(
 ) -> None:
     """Add an unknown attribute to the schema, as what it looked like; what clients send from then on is kept.
 
-    A name without a URN goes into an extension of the tenant's own.
+    A name without a URN goes into an extension of the tenant's own, a sub-attribute to its attribute.
 
     Example: headcount schema adopt costCenterCode --tenant acme
     """

@@ -4,6 +4,7 @@ A class carries its HTTP status and scimType (RFC 7644 §3.12, Table 9; RFC 9865
 first line is the default detail. Only `headcount.http` turns an error into a response.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -13,8 +14,10 @@ class ScimError(Exception):
     status: ClassVar[int] = 500
     scim_type: ClassVar[str | None] = None
 
-    def __init__(self, detail: str | None = None) -> None:
+    def __init__(self, detail: str | None = None, *, unknown: Mapping[str, str] | None = None) -> None:
         self.detail = detail or (type(self).__doc__ or "").split("\n", 1)[0]
+        self.unknown = unknown or {}
+        """What the request was refused for because no schema has it: types by path."""
         super().__init__(self.detail)
 
 

@@ -10,7 +10,7 @@ from headcount.scim.paths import bind_path
 from headcount.scim.profiles import Profile, Toleration
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json
-from headcount.scim.unknown import unknown_attributes
+from headcount.scim.unknown import Unknown
 from headcount.scim.values import canonical_value
 
 LEGACY_URNS: Final = {
@@ -56,7 +56,7 @@ def validate_resource(
     resource = arrange(reading.found, resource_type)
     if is_complete:
         check_required(resource, resource_type)
-    return ValidResource(resource, reading.private, reading.unknown)
+    return ValidResource(resource, reading.private, reading.unknown.found)
 
 
 def arrange(found: Mapping[str, Json], resource_type: ResourceType) -> dict[str, Json]:
@@ -142,7 +142,7 @@ class _Reading:
         self.found: dict[str, Json] = {}
         self.private: dict[str, Json] = {}
         self.rest: dict[str, Json] = {}
-        self.unknown: dict[str, str] = {}
+        self.unknown = Unknown(refuse=refuse_unknown)
 
     def member(self, key: str, value: Json) -> None:
         """One member of the body: an attribute, an extension, or something else."""
@@ -162,6 +162,8 @@ class _Reading:
             checked = value
         else:
             checked = canonical_value(attribute, value, self.profile, f"{urn}:" if urn else "")
+            if attribute.is_complex:
+                self.unknown.parts(attribute, value, urn)
         if attribute.is_secret:
             self.private[f"{urn}:{attribute.name}" if urn else attribute.name] = checked
         else:
@@ -204,9 +206,7 @@ class _Reading:
         for key, item in value.items():
             attribute = schema.by_name.get(key) or schema.by_name.get(key.lower())
             if attribute is None:
-                if self.refuse_unknown:
-                    raise InvalidSyntaxError(f"'{key}' is not an attribute of {urn}.")
-                self.unknown.update(unknown_attributes(key, item, urn))
+                self.unknown.member(key, item, urn, urn)
             elif not attribute.is_read_only:
                 self.assign(into, attribute, key, item, urn)
 
@@ -235,10 +235,8 @@ class _Reading:
             into = self.found.setdefault(path.extension, {})
             if path.attribute.name not in into and not path.attribute.is_read_only:
                 self.assign(into, path.attribute, key, value, path.extension)
-        elif self.refuse_unknown:
-            raise InvalidSyntaxError(f"'{key}' is not an attribute of {self.kind.name}.")
         else:
-            self.unknown.update(unknown_attributes(key, value))
+            self.unknown.member(key, value, self.kind.name)
 
     def check_schemas(self) -> None:
         """`schemas` is a non-empty array of URIs that the resource type has (RFC 7643 §3)."""

@@ -25,7 +25,7 @@ from headcount.scim.profiles import Profile, Toleration
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json, Mutability
 from headcount.scim.scopes import Permission
-from headcount.scim.unknown import unknown_attributes
+from headcount.scim.unknown import Unknown, unknown_target
 from headcount.scim.validation import arrange
 from headcount.scim.values import canonical_value
 
@@ -69,7 +69,7 @@ def apply_patch(
         delta,
         application.private,
         tuple(application.named),
-        application.unknown,
+        application.unknown.found,
     )
 
 
@@ -84,7 +84,6 @@ class _Application:
         "permission",
         "private",
         "profile",
-        "refuse_unknown",
         "resource",
         "unknown",
     )
@@ -101,11 +100,10 @@ class _Application:
         self.resource = dict(resource)
         self.kind = resource_type
         self.profile = profile
-        self.refuse_unknown = refuse_unknown
         self.permission = permission
         self.private: dict[str, Json] = {}
         self.named: list[str] = []
-        self.unknown: dict[str, str] = {}
+        self.unknown = Unknown(refuse=refuse_unknown)
         self.members: MembersPatch | None = None
         self._known_members = members
 
@@ -136,10 +134,8 @@ class _Application:
                 self.target(op, path, None, value)
         elif "[" in key and self.profile.tolerates(Toleration.DOTTED_KEYS):
             self.at_path(op, key, value)
-        elif self.refuse_unknown:
-            raise InvalidSyntaxError(f"'{key}' is not an attribute of {self.kind.name}.")
-        elif path is None:
-            self.unknown.update(unknown_attributes(key, value))
+        else:
+            self.unknown.member(key, value, self.kind.name)
 
     def is_ignored(self, attribute: Attribute, value: Json) -> bool:
         """Whether a member of a path-less value that cannot be changed is passed over."""
@@ -167,7 +163,9 @@ class _Application:
             sub_attribute = path.attribute.sub(parsed.sub_attribute)
             path = BoundPath(path.extension, path.attribute, sub_attribute) if sub_attribute else None
         if path is None:
-            raise InvalidPathError(f"'{text}' is not an attribute of {self.kind.name}.")
+            aimed = unknown_target(parsed.path, parsed.sub_attribute, value, is_filtered=parsed.filter is not None)
+            refusal = f"'{text}' is not an attribute of {self.kind.name}."
+            raise InvalidPathError(refusal, unknown=self.unknown.found | aimed)
         if path.attribute.name == "schemas" and path.extension is None:
             self.schemas(op, value)
         else:
@@ -191,10 +189,8 @@ class _Application:
             path = bind_path(f"{urn}:{key}", self.kind)
             if path is not None:
                 self.target(op, path, None, item)
-            elif self.refuse_unknown:
-                raise InvalidSyntaxError(f"'{key}' is not an attribute of {urn}.")
             else:
-                self.unknown.update(unknown_attributes(key, item, urn))
+                self.unknown.member(key, item, urn, urn)
 
     def schemas(self, op: Op, value: Json) -> None:
         """`schemas` follows from the content: naming a URN changes nothing, removing one removes what it holds."""
@@ -220,6 +216,8 @@ class _Application:
             raise InvalidFilterError(f"'{path}' is not multi-valued; a filter in brackets needs one that is.")
         if self.permission is not None:
             check_operation(self.permission, op, path, value_filter, value, self.profile)
+        if attribute.is_complex and path.sub_attribute is None and op is not Op.REMOVE:
+            self.unknown.parts(attribute, value, path.extension or "")
         if op is Op.ADD and value is None:  # null is no value, and adds nothing: RFC 7643 §2.5
             return
         if path.extension is None and self.kind.keeps_members and attribute.name == "members":
@@ -310,12 +308,10 @@ class _Application:
         for name, item in value.items():
             sub = attribute.sub(name)
             if sub is None:
-                if self.refuse_unknown:
-                    raise InvalidSyntaxError(f"'{name}' is not a sub-attribute of '{attribute.name}'.")
-            elif sub.name in spelled:
+                continue
+            if sub.name in spelled:
                 raise InvalidSyntaxError(f"'{name}' stands more than once.")
-            else:
-                spelled[sub.name] = item
+            spelled[sub.name] = item
         return spelled
 
     def guard(self, attribute: Attribute, current: Json, changed: Json) -> None:
