@@ -4,6 +4,7 @@ import pytest
 
 from serving import ENTERPRISE, PATCH_OP, group, user
 
+SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 PHONE_BOOK = {"type": "User", "readable": ["userName", "displayName", "name.givenName", "phoneNumbers.value"]}
 """Reads names and numbers, and may do everything else that a token can."""
 NOBODY = "01a21094-e1d9-7ea9-aba4-000000000000"
@@ -541,10 +542,69 @@ def test_members_behind_a_fence_are_not_seen_and_not_searched_for(scoped, owner,
     assert members_of(client, team) == {ada["id"]}
     (found,) = client.get("/Groups", filter=f'id eq "{team["id"]}"').ok()["Resources"]
     assert [member["value"] for member in found["members"]] == [ada["id"]]
-    for text in (f'members.value eq "{bob["id"]}"', "members pr", f'members[value eq "{bob["id"]}"]'):
-        assert client.get("/Groups", filter=text).error == (403, None)
     alone = owner.new_group(bob["id"])
     assert "members" not in client.get(f"/Groups/{alone['id']}").ok()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "members pr",
+        'members.value co "0"',
+        'members.display eq "Bob"',
+        'members[type eq "User"]',
+        'members[not (value eq "{ada}")]',
+        'members[value eq "{ada}" or type eq "User"]',
+        'members.value eq "{ada}" and members.type eq "User"',
+        'not (members.value eq "{ada}") or members pr',
+    ],
+)
+def test_a_fenced_token_asks_for_no_members_whom_it_does_not_name(scoped, ada, text):
+    client = scoped(fenced(), {"type": "Group"})
+    assert client.get("/Groups", filter=text.format(ada=ada["id"])).error == (403, None)
+    assert client.get("/Groups", sortBy="members").error == (403, None)
+
+
+NAMING = [
+    ('members.value eq "{}"', ["both"]),
+    ('members eq "{}"', ["both"]),
+    ('members.$ref eq "Users/{}"', ["both"]),
+    ('members[value eq "{}"]', ["both"]),
+    ('members[value eq "{}" and type eq "User"]', ["both"]),
+    ('members[value eq "{}" and type eq "Group"]', []),
+    ('members.value eq "{}" and displayName sw "Fenced"', ["both"]),
+    ('members.value ne "{}"', ["alone", "neither"]),
+    ('not (members[value eq "{}"])', ["alone", "neither"]),
+    ('members[value eq "{}" or value eq "nobody"]', ["both"]),
+]
+"""Filters over three groups that ask for a member; who is found when it is one whom the token sees."""
+
+
+def test_a_fenced_token_asks_for_whom_it_sees_and_hears_nothing_of_others(server):
+    with server.new_tenant() as owner:
+        ada, bob = (owner.new_user(**{ENTERPRISE: {"department": name}})["id"] for name in ("Engines", "Mills"))
+        members = {"Fenced both": (ada, bob), "Fenced alone": (bob,), "Fenced neither": (), "Behind": (ada, bob)}
+        made = {owner.new_group(*some, displayName=name)["id"]: name for name, some in members.items()}
+        scopes = [fenced(), {"type": "Group", "filter": 'displayName sw "Fenced"'}]
+        client = owner.with_token(server.new_token(owner, scopes=scopes))
+
+        def found(text):
+            answer = client.post("/Groups/.search", {"schemas": [SEARCH], "filter": text}).ok()
+            assert answer["totalResults"] == len(answer["Resources"]), text
+            return [made[resource["id"]].removeprefix("Fenced ") for resource in answer["Resources"]]
+
+        for text, names in NAMING:
+            assert found(text.format(ada)) == names, text
+            assert found(text.format(bob)) == found(text.format(NOBODY)), text
+        assert found(f'members[value eq "{ada}" or value eq "{bob}"]') == ["both"]
+        assert found(f'members.value eq "{bob}" or members.value eq "{ada}"') == ["both"]
+        assert [
+            made[one["id"]] for one in owner.get("/Groups", filter=f'members.value eq "{bob}"').ok()["Resources"]
+        ] == [
+            "Fenced both",
+            "Fenced alone",
+            "Behind",
+        ]
 
 
 def test_nobody_behind_a_fence_joins_or_leaves(scoped, owner, ada, bob, team):

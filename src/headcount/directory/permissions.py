@@ -55,18 +55,23 @@ def check_sendable(permission: Permission, after: Mapping[str, Json]) -> None:
         raise ForbiddenError(f"This token may not change '{name}'.")
 
 
-def check_searchable(permission: Permission, paths: Iterable[BoundPath]) -> None:
+def check_searchable(permission: Permission, found: BoundFilter | None, sort: BoundPath | None) -> None:
     """Raises ForbiddenError naming a path that a filter or a sort order must not look at."""
-    for path in paths:
-        if not permission.may_search(path):
-            raise ForbiddenError(f"This token may not search by '{path}'.")
+    path = permission.unsearchable_path(found, sort)
+    if path is not None:
+        raise ForbiddenError(f"This token may not search by '{path}'.")
 
 
 def fenced(permission: Permission, found: BoundFilter | None) -> BoundFilter | None:
     """A filter that finds nothing behind the fence."""
-    if permission.fence is None:
-        return found
-    return permission.fence if found is None else BoundAnd((permission.fence, found))
+    if permission.fence is None or found is None:
+        return permission.fence or found
+    return BoundAnd((*_operands(permission.fence), *_operands(found)))
+
+
+def _operands(bound: BoundFilter) -> tuple[BoundFilter, ...]:
+    """What has to hold each by itself, so that the store sees which of it leads to few resources."""
+    return bound.operands if isinstance(bound, BoundAnd) else (bound,)
 
 
 class Fence:
@@ -99,6 +104,14 @@ class Fence:
     async def hidden(self, ids: Sequence[str]) -> set[str]:
         """Those of these ids that the client cannot see."""
         return set() if self.is_open or not ids else await self._behind(self._registry.by_name.keys(), ids)
+
+    async def seen(self, ids: Iterable[str]) -> set[str]:
+        """Those of these ids that belong to people and groups whom the client can see: others are nobody."""
+        asked, seen = sorted(ids), set[str]()
+        for kind in self._registry.resource_types:
+            if kind.derives_groups or kind.keeps_members:
+                seen |= await self._found(kind, asked, self._permissions.of(kind).fence)
+        return seen
 
     async def members(self, group_id: str) -> list[Member]:
         """All members of a group that the client may see."""

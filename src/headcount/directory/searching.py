@@ -13,6 +13,7 @@ from headcount.scim.errors import InvalidFilterError, InvalidValueError, Sensiti
 from headcount.scim.filters.binding import BoundFilter, bind_filter, named_paths, unknown_paths
 from headcount.scim.filters.grammar import FilterLimits, parse_filter
 from headcount.scim.filters.look_ups import LookUps
+from headcount.scim.filters.named_members import among
 from headcount.scim.filters.references import with_absolute_references
 from headcount.scim.filters.syntax import Filter
 from headcount.scim.paths import BoundPath, bind_path
@@ -54,7 +55,8 @@ class Searching:
         projections = {kind.name: self._resources.projection(kind, request) for kind in resource_types}
         query = self._query(resource_types, search, walk, projections)
         if request.permissions.is_restricted:
-            query = replace(query, targets=tuple(self._restricted(target, request) for target in query.targets))
+            targets = [await self._restricted(target, request) for target in query.targets]
+            query = replace(query, targets=tuple(targets))
         if request.connection != DEFAULT_CONNECTION:
             query = replace(query, connection=request.connection)
         with in_scim_terms():
@@ -85,12 +87,14 @@ class Searching:
             permitted(request.permissions, kind, Operation.READ).resource_type for kind in resource_types
         ]
 
-    def _restricted(self, target: Target, request: Request) -> Target:
+    async def _restricted(self, target: Target, request: Request) -> Target:
         """The target within the client's fence; raises ForbiddenError for what it must not search by."""
-        permission = request.permissions.of(target.resource_type)
-        named = [*(named_paths(target.filter) if target.filter else ()), *([target.sort] if target.sort else ())]
-        check_searchable(permission, named)
-        return replace(target, filter=fenced(permission, target.filter))
+        permission, found = request.permissions.of(target.resource_type), target.filter
+        check_searchable(permission, found, target.sort)
+        asked = permission.asked_members(found)
+        if found is not None and asked:
+            found = among(await self._resources.fence(request).seen(asked), found)
+        return replace(target, filter=fenced(permission, found))
 
     def _query(
         self,

@@ -15,6 +15,7 @@ from headcount.scim.errors import InvalidFilterError, InvalidValueError
 from headcount.scim.filters.binding import BoundConstant, BoundFilter, bind_filter, named_paths
 from headcount.scim.filters.evaluation import matches
 from headcount.scim.filters.grammar import parse_filter
+from headcount.scim.filters.named_members import named_members
 from headcount.scim.paths import BoundPath, bind_path
 from headcount.scim.profiles import STRICT, Profile
 from headcount.scim.projection import NOTHING, Selection, selection_of
@@ -69,7 +70,8 @@ class Permission:
     writable: Selection | None = None
     fence: BoundFilter | None = None
     unsearchable: frozenset[str] = frozenset()
-    """Attributes that show, and must not be searched by: they would tell of what does not."""
+    """Attributes that show, and must not be searched by: they would tell of what does not. Of `members`, some do not
+    show; those that a filter names can be answered for."""
 
     @property
     def shown(self) -> Selection | None:
@@ -87,6 +89,19 @@ class Permission:
     def may_search(self, path: BoundPath) -> bool:
         """Whether a filter or a sort order may depend on the value of a path."""
         return self.may_read(path) and path.attribute.name not in self.unsearchable
+
+    def asked_members(self, found: BoundFilter | None) -> frozenset[str]:
+        """The members that a filter names, where it may ask for none but those who are visible."""
+        named = named_members(found) if found is not None and "members" in self.unsearchable else None
+        return named or frozenset()
+
+    def unsearchable_path(self, found: BoundFilter | None, sort: BoundPath | None) -> BoundPath | None:
+        """The first path that a search must not depend on, or None."""
+        answerable = {"members"} if self.asked_members(found) else frozenset()
+        for path in named_paths(found) if found is not None else ():
+            if not self.may_read(path) or path.attribute.name in self.unsearchable - answerable:
+                return path
+        return None if sort is None or self.may_search(sort) else sort
 
     def may_write(self, path: BoundPath) -> bool:
         """Whether the value of a path may be changed."""
