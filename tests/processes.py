@@ -117,14 +117,21 @@ class Server:
 
     def client(self, token=None, tenant="acme", **options):
         """An HTTP client of one tenant; the token that quickstart announced, unless another one is given."""
-        token = token or self.said["token"]
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/scim+json"}
-        return httpx.Client(base_url=self.base_url(tenant), headers=headers, timeout=LONG, **options)
+        return _client(self.base_url(tenant), token or self.said["token"], **options)
+
+    def operator_client(self, token):
+        """An HTTP client of the operator's API."""
+        return _client(f"{self.url}/scim/v2", token)
 
     def stop(self, number=signal.SIGTERM):
         """Its exit code after a signal."""
         self.process.send_signal(number)
         return self.process.wait(LONG)
+
+
+def _client(base_url, token, **options):
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/scim+json"}
+    return httpx.Client(base_url=base_url, headers=headers, timeout=LONG, **options)
 
 
 @contextmanager

@@ -1,11 +1,15 @@
 """Several processes write to one SQLite file at once: nothing is lost, and nobody is told that it is locked."""
 
+import sqlite3
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from processes import COMMAND, LONG, answer, environment, patch, quickstart, server, user
 
+TENANT = "urn:headcount:params:scim:schemas:core:1.0:Tenant"
+TOKEN = "urn:headcount:params:scim:schemas:core:1.0:AccessToken"
 EACH = 40
 """Users that one client creates."""
 
@@ -64,6 +68,36 @@ def test_of_two_writers_that_set_one_unique_value_exactly_one_wins(tmp_path):
             futures = [pool.submit(client.post, "/Users", json=body) for client in (one, other)]
             assert sorted(future.result().status_code for future in futures) == [201, 409]
         assert one.get("/Users").json()["totalResults"] == 20
+
+
+def test_two_servers_that_create_one_tenant_at_once_take_nothing_from_whoever_has_it(tmp_path):
+    with ExitStack() as stack:
+        servers = [stack.enter_context(opened(tmp_path)) for opened in (quickstart, server)]
+        operator = answer(tmp_path, "token", "create", "--operator", "--name", "operator")["token"]
+        database = stack.enter_context(closing(sqlite3.connect(tmp_path / "headcount.db", isolation_level=None)))
+        pool = stack.enter_context(ThreadPoolExecutor(len(servers)))
+
+        def create(running, name):
+            """Whoever makes the tenant goes on at once to put somebody into it, who has to stay."""
+            with running.operator_client(operator) as client:
+                made = client.post("/Tenants", json={"schemas": [TENANT], "name": name}).status_code
+                if made == 409:
+                    return made, None
+                token = {"schemas": [TOKEN], "tenant": name, "name": "first"}
+                token = client.post("/AccessTokens", json=token).json()["token"]
+            with running.client(token, name) as client:
+                return made, client.post("/Users", json=user("ada")).status_code
+
+        for count in range(2):
+            database.execute("BEGIN IMMEDIATE")  # both look who has the name before either can take it
+            futures = [pool.submit(create, running, f"twice-{count}") for running in servers]
+            time.sleep(0.3)
+            database.execute("COMMIT")
+            assert {future.result() for future in futures} == {(201, 201), (409, None)}
+        kept = database.execute(
+            "SELECT count(*) FROM resource WHERE tenant LIKE 'twice-%' AND type = 'User'"
+        ).fetchone()
+        assert kept == (2,)
 
 
 def test_processes_that_create_one_database_at_the_same_moment_agree_on_it(tmp_path):

@@ -188,7 +188,7 @@ class Adoption:
         )
         value = external_id.encode() if external_id is not None else None
         written = await self._store.write_with(update, [Put(EXTERNAL_IDS, key, value)])
-        return replace(row, version=written.version, modified=written.modified)
+        return row._replace(version=written.version, modified=written.modified)
 
     async def buried(self, write: Delete, *, comes_back: bool) -> Sequence[Put]:
         """What a deletion takes along, and by which externalId of its connection a user may come back."""
@@ -289,4 +289,4 @@ def _with_external_id(row: StoredResource, external_id: str | None) -> StoredRes
         return row
     if external_id is not None:
         document = {"schemas": document.pop("schemas"), "id": document.pop("id"), "externalId": external_id, **document}
-    return replace(row, document=orjson.dumps(document))
+    return row._replace(document=orjson.dumps(document))

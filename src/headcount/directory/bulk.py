@@ -1,7 +1,7 @@
 """Bulk requests carried out, operation by operation (RFC 7644 §3.7): not a transaction, nothing is skipped silently."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from headcount.directory.permissions import permitted
@@ -95,7 +95,7 @@ class _Running:
             for right in (Operation.UPDATE, Operation.DELETE):  # to complete it, or to take it back
                 permitted(self.request.permissions, resource_type, right)
             data = without_references(data)
-        request = replace(self.request, if_match=operation.version, is_bulk=True)
+        request = self.request._replace(if_match=operation.version, is_bulk=True)
         resources = self.resources
         if operation.method == "DELETE":
             await resources.delete(resource_type, resource_id, request)
@@ -122,7 +122,7 @@ class _Running:
         try:
             self.record(operation, await self.resources.replace(resource_type, resource_id, data, self.request))
         except ScimError as error:
-            await self.resources.delete(resource_type, resource_id, replace(self.request, is_guarded=False))
+            await self.resources.delete(resource_type, resource_id, self.request._replace(is_guarded=False))
             del self.ids[operation.bulk_id]
             raise ConflictError(f"The circular reference cannot be resolved: {error.detail}") from error
 

@@ -1,8 +1,7 @@
 """Searches over one resource type or all of them (RFC 7644 §3.4.2, RFC 9865)."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from headcount.directory.cursors import Cursors, Walk
 from headcount.directory.permissions import MEMBERS_A_PAGE, Fence, check_searchable, fenced, permitted
@@ -21,13 +20,12 @@ from headcount.scim.projection import Projection
 from headcount.scim.registry import ResourceType
 from headcount.scim.scopes import Operation
 from headcount.scim.search import SearchRequest, bind_sort, names_of
-from headcount.store.interface import DEFAULT_CONNECTION, Page, Query, StoredResource, Target
+from headcount.store.interface import DEFAULT_CONNECTION, Query, StoredResource, Target
 
 _OPENING: Final = b'{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]'
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """A ListResponse as it is sent."""
 
     body: bytes = b""
@@ -56,15 +54,15 @@ class Searching:
         query = self._query(resource_types, search, walk, projections)
         if request.permissions.is_restricted:
             targets = [await self._restricted(target, request) for target in query.targets]
-            query = replace(query, targets=tuple(targets))
+            query = query._replace(targets=tuple(targets))
         if request.connection != DEFAULT_CONNECTION:
-            query = replace(query, connection=request.connection)
+            query = query._replace(connection=request.connection)
         with in_scim_terms():
             page = await self._resources.store.search(query)
-        page = replace(page, resources=tuple(await self._resources.seen(page.resources, request)))
+        resources = await self._resources.seen(page.resources, request)
         total = page.total if walk is None else walk.total
         members = [b'"totalResults":%d' % total] if total is not None else []
-        members.append(b'"itemsPerPage":%d' % len(page.resources))
+        members.append(b'"itemsPerPage":%d' % len(resources))
         if search.cursor is None:
             members.append(b'"startIndex":%d' % (query.offset + 1))
         elif page.last is not None and query.limit:
@@ -72,7 +70,7 @@ class Searching:
             cursor = self._cursors.issue(Walk(page.last, count, total), scope, search)
             members.append(b'"nextCursor":"%s"' % cursor.encode())
         opening = b",".join((_OPENING, *members)) + b',"Resources":['
-        return await self._listing(opening, page, projections, request)
+        return await self._listing(opening, resources, projections, request)
 
     def _scope(self, resource_types: Sequence[ResourceType], request: Request) -> str:
         """Where a cursor holds, and for whom."""
@@ -94,7 +92,7 @@ class Searching:
         asked = permission.asked_members(found)
         if found is not None and asked:
             found = among(await self._resources.fence(request).seen(asked), found)
-        return replace(target, filter=fenced(permission, found))
+        return target._replace(filter=fenced(permission, found))
 
     def _query(
         self,
@@ -176,21 +174,21 @@ class Searching:
         return bind_sort(text, resource_type, self._tenant.profile) if text else None
 
     async def _listing(
-        self, opening: bytes, page: Page, projections: dict[str, Projection], request: Request
+        self, opening: bytes, rows: Sequence[StoredResource], projections: dict[str, Projection], request: Request
     ) -> Listing:
-        members = sum(row.member_count for row in page.resources if projections[row.type].wants("members"))
+        members = sum(row.member_count for row in rows if projections[row.type].wants("members"))
         if not members:
-            return Listing(opening + b",".join([self._text(row, projections) for row in page.resources]) + b"]}")
-        pieces = self._pieces(opening, page, projections, self._resources.fence(request))
+            return Listing(opening + b",".join([self._text(row, projections) for row in rows]) + b"]}")
+        pieces = self._pieces(opening, rows, projections, self._resources.fence(request))
         if members > MEMBERS_A_PAGE:
             return Listing(pieces=pieces)
         return Listing(b"".join([piece async for piece in pieces]))
 
     async def _pieces(
-        self, opening: bytes, page: Page, projections: dict[str, Projection], fence: Fence
+        self, opening: bytes, rows: Sequence[StoredResource], projections: dict[str, Projection], fence: Fence
     ) -> AsyncIterator[bytes]:
         tenant, store = self._tenant, self._resources.store
-        for row in page.resources:
+        for row in rows:
             yield opening
             opening = b","
             resource_type = tenant.registry.by_name[row.type]

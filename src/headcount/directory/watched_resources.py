@@ -4,7 +4,6 @@ Tenants without any of these are served without this room, and pay nothing for i
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -78,14 +77,14 @@ class WatchedResources(Resources):
     ) -> Representation:
         """Replaces a resource; the externalId of another connection stays as it is."""
         body, own = await self._adoption.own_in_replacement(resource_type, resource_id, body, request.connection)
-        return await super().replace(resource_type, resource_id, body, replace(request, external_id=own))
+        return await super().replace(resource_type, resource_id, body, request._replace(external_id=own))
 
     async def patch(
         self, resource_type: ResourceType, resource_id: str, body: Json, request: Request
     ) -> Representation:
         """Modifies a resource; the externalId of another connection stays as it is."""
         body, own = await self._adoption.own_in_patch(resource_type, resource_id, body, request.connection)
-        return await super().patch(resource_type, resource_id, body, replace(request, external_id=own))
+        return await super().patch(resource_type, resource_id, body, request._replace(external_id=own))
 
     async def delete(self, resource_type: ResourceType, resource_id: str, request: Request) -> None:
         """Removes a resource, unless the guard holds it back."""
@@ -114,7 +113,7 @@ class WatchedResources(Resources):
             known = {(put.collection, put.key) for put in request.puts}
             buried = await self._adoption.buried(write, comes_back=comes_back)
             more = tuple(put for put in buried if (put.collection, put.key) not in known)
-            request = replace(request, puts=(*request.puts, *more))
+            request = request._replace(puts=(*request.puts, *more))
         return await super().carry_out(write, request)
 
     async def write_change(
@@ -160,9 +159,10 @@ class WatchedResources(Resources):
         value = {name: item for name, item in body.items() if name.lower() not in left_out}
         patch = {"schemas": [urns.PATCH_OP], "Operations": [{"op": "replace", "value": value}]}
         try:
-            return replace(await self.patch(resource_type, known, patch, request), is_new=False)
+            done = await self.patch(resource_type, known, patch, request)
         except NotFoundError:  # gone meanwhile, or behind the client's fence
             return None
+        return done._replace(is_new=False)
 
     async def _unless_held(
         self,
@@ -200,8 +200,8 @@ class WatchedResources(Resources):
             there = [] if members.clear else [member.id for member in await self.fence(request).members(row.id)]
             staying = dict.fromkeys((*(member for member in there if member not in members.removed), *members.added))
             resource |= {"members": [{"value": member} for member in staying]} if staying else {}
-            row = replace(row, member_count=0)
-        return replace(row, document=orjson.dumps(resource))
+            row = row._replace(member_count=0)
+        return row._replace(document=orjson.dumps(resource))
 
     def _check_external_id(self, resource_type: ResourceType, request: Request) -> None:
         """Raises ForbiddenError when the client would change its externalId, and must not."""

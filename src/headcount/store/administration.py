@@ -1,6 +1,6 @@
-"""What is done to a whole database rather than within a tenant: it is copied, examined and repaired."""
+"""What is done to a whole database rather than within a tenant: it is watched, copied, examined and repaired."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,6 +38,18 @@ class Finding:
     """What to do about it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What tells that something happened in a tenant: it is another one then."""
+
+    position: int
+    """The largest one in the change log."""
+    waits: bool
+    """Whether there are rows without a position."""
+    revision: int
+    """That of the tenant's records."""
+
+
 class Snapshot(Protocol):
     """A database as of one instant."""
 
@@ -67,6 +79,17 @@ class DatabaseStore(Store, Protocol):
 
     def for_tenant(self, tenant: str) -> TenantKeeping:
         """The part of the tenant with that name."""
+        ...
+
+    async def pulses(self, tenants: Sequence[str]) -> Mapping[str, Pulse]:
+        """The pulses of all these tenants, in one look."""
+        ...
+
+    async def due(self, queues: Sequence[tuple[str, str]], now: str, *, most: int = 1) -> Mapping[tuple[str, str], int]:
+        """How many tasks of each of these queues, named with their tenants, may be taken: those with any, in one look.
+
+        No more than `most` are counted.
+        """
         ...
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:

@@ -7,7 +7,7 @@ Only `Store.for_tenant` takes a tenant; nothing it returns does, so that no stat
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from headcount.scim.filters.binding import BoundFilter
 from headcount.scim.paths import BoundPath
@@ -15,6 +15,8 @@ from headcount.scim.registry import ResourceType
 
 OPERATOR_TENANT: Final = "_operator"
 """Holds tenants and access tokens; no tenant can have this name."""
+TENANT_TYPE: Final = "Tenant"
+"""The resource type of tenants there."""
 
 DEFAULT_CONNECTION: Final = "default"
 """The connection whose externalIds a tenant starts with."""
@@ -72,8 +74,7 @@ class OutdatedSchemaError(StoreError):
     """The database has another schema than this version of Headcount expects."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredResource:
+class StoredResource(NamedTuple):
     """A resource as it is read: stored attributes, and the derived ones as JSON fragments."""
 
     type: str
@@ -122,7 +123,7 @@ class Origin:
     at: str
     """UTC, fixed width."""
     actor: str
-    """The id of the access token, or `cli`."""
+    """The id of the access token, or `cli`; behind a space may stand what else is known of it."""
     request_id: str
     connection: str = DEFAULT_CONNECTION
     """Whose externalIds are meant, and who owns what is created."""
@@ -213,8 +214,7 @@ class Member:
     display: str
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A resource type to search, with the filter and the sort path bound to it."""
 
     resource_type: ResourceType
@@ -230,8 +230,7 @@ class Position:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A search. Without a sort path the order is by id; missing values come last, first when descending."""
 
     targets: tuple[Target, ...]
@@ -250,8 +249,7 @@ class Query:
     """Whose externalIds filters and sorting are about; None for those of any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A page of resources, in order."""
 
     resources: tuple[StoredResource, ...]
@@ -342,8 +340,16 @@ class TenantStore(Protocol):
         """Removes everything that is found by a path."""
         ...
 
-    async def clear(self) -> None:
-        """Removes everything of the tenant: resources, memberships, records, change log."""
+    async def is_empty(self) -> bool:
+        """Whether nothing of the tenant is kept."""
+        ...
+
+    async def clear(self, *, registration: str | None = None) -> None:
+        """Removes everything of the tenant: resources, memberships, records, change log.
+
+        With `registration`, the id of its resource, only while the operator has that, and it stays there meanwhile;
+        raises MissingError.
+        """
         ...
 
     def changes(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:

@@ -191,17 +191,28 @@ class TenantKeeping(TenantStore, Protocol):
     async def sequence_changes(self, limit: int = 10_000) -> int:
         """Gives positions to committed rows of the change log that have none, one caller at a time; gives how many.
 
-        Where rows have their positions from the start, and while somebody else is at it, that is none.
+        Where rows have their positions from the start, that is none. While somebody else is at it, he is waited for,
+        but not for long.
 
         Positions only grow, follow the commit order of each resource, and are given in one transaction, so that a
         reader by position never passes a row that commits late. Foreign transactions stall nothing.
         """
         ...
 
-    async def changes_after(
-        self, position: int, *, limit: int = 1000, types: Sequence[str] = (), resource_id: str = "", until: int = 0
+    async def changes_after(  # a page of the feed
+        self,
+        position: int,
+        *,
+        limit: int = 1000,
+        types: Sequence[str] = (),
+        resource_id: str = "",
+        until: int = 0,
+        marked: bytes = b"",
     ) -> Sequence[ChangeRow]:
-        """Rows with positions behind `position` (and up to `until`, when it is given), in order."""
+        """Rows with positions behind `position` (and up to `until`, when it is given), in order.
+
+        With `marked`, only deletions, and updates whose `after` contains these bytes.
+        """
         ...
 
     async def last_position(self) -> int:

@@ -50,11 +50,19 @@ WHERE tenant = ? AND queue = ? AND state = 'parked' AND id > ? ORDER BY id LIMIT
 
 
 def changes(  # a page of the feed
-    tenant: str, position: str, bounds: tuple[int, int], limit: int, *, types: Sequence[str], resource_id: str
+    tenant: str,
+    position: str,
+    bounds: tuple[int, int],
+    limit: int,
+    *,
+    types: Sequence[str],
+    resource_id: str,
+    marked: tuple[str, bytes],
 ) -> Sql:
     """Rows of the change log in the order of their positions, which stand in the column or expression `position`.
 
-    They lie behind the first bound and, unless it is 0, not behind the second one.
+    They lie behind the first bound and, unless it is 0, not behind the second one. `marked` is the condition on `after`
+    that finds some bytes, and the bytes; none when they are empty.
     """
     after, until = bounds
     ordered = f"+{position}" if resource_id else position  # of one resource, rows are few: sorted, not walked along
@@ -65,4 +73,7 @@ def changes(  # a page of the feed
         statement += " AND type IN (" + joined(", ", (Sql("?", (name,)) for name in types)) + ")"
     if resource_id:
         statement += Sql(" AND id = ?", (resource_id,))
+    condition, mark = marked
+    if mark:
+        statement += Sql(f" AND (kind = 'delete' OR (kind = 'update' AND {condition}))", (mark,))
     return statement + Sql(f" ORDER BY {ordered} LIMIT ?", (limit,))

@@ -92,6 +92,9 @@ TABLES: Final = (
 )
 """Everything but the list of migrations, which each database has of its own."""
 
+OF_TENANTS: Final = tuple(table.name for table in TABLES if "tenant" in table.columns)
+"""The tables of which each row belongs to a tenant."""
+
 
 def canonical(table: Table, rows: Iterable[Any]) -> list[Row]:
     """Rows as a database gave them, in the form that does not depend on it."""

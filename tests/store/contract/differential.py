@@ -1,7 +1,6 @@
 """Generated directories, searches and writes: a store agrees with the meaning of filters and with the memory store."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -92,13 +91,13 @@ class GeneratedSearches(Harness):
         kinds, path = order
         query = query_of(None, kinds, path, limit=limit, descending=descending)
         whole = expected(directory, query)
-        skipped = self.search(replace(query, offset=offset))
+        skipped = self.search(query._replace(offset=offset))
         assert [row.id for row in skipped.resources] == whole[offset : offset + limit]
         assert skipped.total == len(whole)
         seen, page = [], self.search(query)
         while page.last is not None:
             seen += [row.id for row in page.resources]
-            page = self.search(replace(query, after=page.last, total=False))
+            page = self.search(query._replace(after=page.last, total=False))
         assert seen + [row.id for row in page.resources] == whole
 
 

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from itertools import count
 
 from headcount.store.interface import (
+    OPERATOR_TENANT,
     REFUSALS,
+    TENANT_TYPE,
     Found,
     KeyName,
     Member,
+    MissingError,
     Page,
     Query,
     StoredResource,
@@ -158,8 +161,15 @@ class MemoryTenantStore:
         """Removes everything that is found by a path."""
         self._contents().forget_index(type_name, path, unique=unique)
 
-    async def clear(self) -> None:
+    async def is_empty(self) -> bool:
+        """Whether nothing of the tenant is kept."""
+        contents = self._contents()
+        return not (contents.log or contents.records_revision)
+
+    async def clear(self, *, registration: str | None = None) -> None:
         """Removes everything of the tenant."""
+        if registration is not None and (TENANT_TYPE, registration) not in self._store.contents(OPERATOR_TENANT).rows:
+            raise MissingError(registration)
         self._store.forget(self._tenant)
 
     async def changes(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:

@@ -1,11 +1,13 @@
 """What a tenant keeps in PostgreSQL beside resources: one statement or one call of a server function each."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import asyncpg
 
 from headcount.store import kept
+from headcount.store.administration import Pulse
 from headcount.store.interface import VersionConflictError, Write, Written
 from headcount.store.keeping import ChangeRow, Entry, Line, Put, Task
 from headcount.store.kept import check_puts
@@ -41,7 +43,17 @@ RELEASE: Final = "DELETE FROM lease WHERE tenant = $1 AND name = $2 AND holder =
 
 MARK: Final = """INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, after)
 VALUES ($1, '', '', 0, $2, $3, $4, $5, $6)"""
-SEQUENCE: Final = "SELECT sequence_1($1, $2)"
+_WITHOUT_POSITION: Final = """(SELECT c.sequence FROM change AS c
+WHERE c.tenant = {tenant} AND c.position IS NULL ORDER BY c.sequence LIMIT 1) IS NOT NULL"""
+SEQUENCE: Final = f"SELECT sequence_1($1, $2), {_WITHOUT_POSITION.format(tenant='$1')}"
+PULSES: Final = f"""SELECT t.tenant, coalesce((SELECT max(c.position) FROM change AS c WHERE c.tenant = t.tenant), 0),
+    {_WITHOUT_POSITION.format(tenant="t.tenant")},
+    coalesce((SELECT sum(c.value)::bigint FROM counter AS c WHERE c.tenant = t.tenant AND c.name = $2), 0)
+FROM unnest($1::text[]) AS t (tenant)"""
+DUE: Final = """SELECT q.tenant, q.queue, (SELECT count(*) FROM (
+        SELECT 1 FROM task AS t WHERE t.tenant = q.tenant AND t.queue = q.queue
+        AND t.state = 'ready' AND t.due <= $3 ORDER BY t.due LIMIT $4) AS due)
+FROM unnest($1::text[], $2::text[]) AS q (tenant, queue)"""
 _FORGOTTEN: Final = "coalesce((SELECT value FROM counter WHERE tenant = $1 AND name = '_forgotten' AND shard = 0), 0)"
 LAST: Final = f"SELECT greatest({_FORGOTTEN}, (SELECT max(position) FROM change WHERE tenant = $1))"
 FORGOTTEN: Final = f"SELECT {_FORGOTTEN}"
@@ -55,6 +67,8 @@ _CONFLICT: Final = "HC412"
 """The SQLSTATE of a put that expects another version."""
 _ALL: Final = 2**63 - 1
 _FORGOTTEN_AT_ONCE: Final = 10_000
+_PAUSES: Final = (0.002, 0.004, 0.008, 0.016, 0.0)
+"""Seconds between looks whether somebody else has given positions."""
 
 
 class Access(Protocol):
@@ -62,6 +76,7 @@ class Access(Protocol):
 
     primary: Pool
     appends: Coalescer[tuple[str, Sequence[Line]], None]
+    sequences: Coalescer[int, int]
 
 
 class PostgresqlKeeping:
@@ -173,14 +188,28 @@ class PostgresqlKeeping:
 
     async def sequence_changes(self, limit: int = 10_000) -> int:
         """Gives positions to committed rows that have none."""
-        return await self._number(SEQUENCE, limit)
+        return await self._store.sequences.submit(self._tenant, limit)
 
     async def changes_after(
-        self, position: int, *, limit: int = 1000, types: Sequence[str] = (), resource_id: str = "", until: int = 0
+        self,
+        position: int,
+        *,
+        limit: int = 1000,
+        types: Sequence[str] = (),
+        resource_id: str = "",
+        until: int = 0,
+        marked: bytes = b"",
     ) -> Sequence[ChangeRow]:
         """Rows in the order of their positions."""
-        bounds = (position, until)
-        statement = kept.changes(self._tenant, "position", bounds, limit, types=types, resource_id=resource_id)
+        statement = kept.changes(
+            self._tenant,
+            "position",
+            (position, until),
+            limit,
+            types=types,
+            resource_id=resource_id,
+            marked=("position(? IN after) > 0", marked),
+        )
         return [_change_of(row) for row in await self._store.primary.run(statement)]
 
     async def last_position(self) -> int:
@@ -230,6 +259,33 @@ async def append_all(pool: Pool, tenant: str, batch: Sequence[tuple[str, Sequenc
     values = [line.value for _, line in added]
     await pool.call(lambda connection: connection.fetch(APPEND, tenant, *columns, values), again=False)
     return [None] * len(batch)
+
+
+async def sequence_all(pool: Pool, tenant: str, limits: Sequence[int]) -> list[int]:
+    """Gives positions, at once for all who ask: what was committed before has one then, as far as the limits allow.
+
+    Somebody else may be at it, who has not committed them yet.
+    """
+    number = 0
+    for pause in _PAUSES:
+        ((number, waits),) = await pool.call(lambda connection: connection.fetch(SEQUENCE, tenant, min(limits)))
+        if number or not waits:
+            break
+        await asyncio.sleep(pause)
+    return [number] * len(limits)
+
+
+async def pulses(pool: Pool, tenants: Sequence[str]) -> dict[str, Pulse]:
+    """What tells that something happened in these tenants."""
+    rows = await pool.call(lambda connection: connection.fetch(PULSES, list(tenants), writes.RECORDS))
+    return {tenant: Pulse(*values) for tenant, *values in rows}
+
+
+async def due(pool: Pool, queues: Sequence[tuple[str, str]], now: str, most: int) -> dict[tuple[str, str], int]:
+    """How many tasks of each of these queues may be taken, of those with any."""
+    tenants, names = [tenant for tenant, _ in queues], [queue for _, queue in queues]
+    rows = await pool.call(lambda connection: connection.fetch(DUE, tenants, names, now, most))
+    return {(tenant, queue): number for tenant, queue, number in rows if number}
 
 
 def _change_of(row: "asyncpg.Record") -> ChangeRow:

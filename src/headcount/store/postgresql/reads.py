@@ -6,6 +6,7 @@ from typing import Any, Final
 import asyncpg
 
 from headcount.store.interface import KeyName, Member, StoredResource
+from headcount.store.tables import OF_TENANTS
 
 _GROUP: Final = """'{"value":"' || g.id || '","$ref":"/Groups/' || g.id || '","display":' || to_json(g.label)::text
     || ',"type":"'"""
@@ -60,6 +61,8 @@ IDS: Final[Mapping[KeyName, str]] = {
 WHERE tenant = $1 AND type = $2 AND value = ANY ($3) AND ($4::text IS NULL OR connection = $4)""",
 }
 
+_HAS_ROWS: Final = "EXISTS (SELECT FROM {} WHERE tenant = $1)"
+IS_EMPTY: Final = "SELECT NOT (" + " OR ".join(_HAS_ROWS.format(table) for table in OF_TENANTS) + ")"
 RECORDS: Final = "SELECT key, value FROM record WHERE tenant = $1 AND kind = $2 ORDER BY key"
 COUNTERS: Final = "SELECT name, sum(value)::bigint FROM counter WHERE tenant = $1 AND name = ANY ($2) GROUP BY name"
 CHANGES: Final = """SELECT sequence, type, id, version, kind, at, actor, request_id AS "requestId", before, after,

@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import asyncpg
 
-from headcount.store.administration import Finding, Loading, Snapshot
+from headcount.store.administration import Finding, Loading, Pulse, Snapshot
 from headcount.store.interface import (
+    OPERATOR_TENANT,
     REFUSALS,
+    TENANT_TYPE,
     Found,
     KeyName,
     Member,
+    MissingError,
     Page,
     Query,
     StoredResource,
@@ -24,10 +26,10 @@ from headcount.store.interface import (
 )
 from headcount.store.keeping import Line
 from headcount.store.migrations import Migration
-from headcount.store.postgresql import copying, database, health, indexing, reads, writes
+from headcount.store.postgresql import copying, database, health, indexing, keeping, reads, writes
 from headcount.store.postgresql.coalescing import Coalescer
 from headcount.store.postgresql.database import Connection
-from headcount.store.postgresql.keeping import PostgresqlKeeping, append_all
+from headcount.store.postgresql.keeping import PostgresqlKeeping, append_all, sequence_all
 from headcount.store.postgresql.pool import Pool
 from headcount.store.postgresql.replica import Replica
 from headcount.store.postgresql.search import all_groups, is_point, search
@@ -79,6 +81,10 @@ class PostgresqlStore:
             partial(append_all, self.primary), flights=1, most=_WRITES_AT_ONCE, patience=patience
         )
 
+        self.sequences: Coalescer[int, int] = Coalescer(
+            partial(sequence_all, self.primary), flights=1, most=_READS_AT_ONCE, patience=patience
+        )
+
     @property
     def searching(self) -> Pool | Replica:
         """Where searches run that read much."""
@@ -114,6 +120,7 @@ class PostgresqlStore:
         """Finishes what is under way."""
         await self.writes.finish()
         await self.appends.finish()
+        await self.sequences.finish()
         await self.reads.finish()
         if self._replica is not None:
             await self._replica.close()
@@ -128,6 +135,14 @@ class PostgresqlStore:
     async def installation_key(self) -> bytes:
         """The random bytes that the first migration made."""
         return bytes(await self.primary.call(lambda connection: connection.fetchval("SELECT key FROM installation")))
+
+    async def pulses(self, tenants: Sequence[str]) -> Mapping[str, Pulse]:
+        """What tells that something happened in these tenants."""
+        return await keeping.pulses(self.primary, tenants)
+
+    async def due(self, queues: Sequence[tuple[str, str]], now: str, *, most: int = 1) -> Mapping[tuple[str, str], int]:
+        """How many tasks of each of these queues may be taken, of those with any."""
+        return await keeping.due(self.primary, queues, now, most)
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """The whole database as of now."""
@@ -200,7 +215,7 @@ class PostgresqlTenantStore(PostgresqlKeeping):
             return row
         key = (self._tenant, type_name, resource_id)
         secret = await self._store.primary.call(lambda connection: connection.fetchval(reads.READ_PRIVATE, *key))
-        return replace(row, private=secret)
+        return row._replace(private=secret)
 
     async def write(self, write: Write) -> Written:
         """Carries out one write, durably, or nothing of it."""
@@ -294,11 +309,21 @@ class PostgresqlTenantStore(PostgresqlKeeping):
             lambda connection: indexing.forget(connection, self._tenant, type_name, path, unique=unique)
         )
 
-    async def clear(self) -> None:
+    async def is_empty(self) -> bool:
+        """Whether nothing of the tenant is kept."""
+        return bool(
+            await self._store.primary.call(lambda connection: connection.fetchval(reads.IS_EMPTY, self._tenant))
+        )
+
+    async def clear(self, *, registration: str | None = None) -> None:
         """Removes everything of the tenant."""
 
         async def clear(connection: Connection) -> None:
             async with connection.transaction():
+                if registration is not None:
+                    key = (OPERATOR_TENANT, TENANT_TYPE, registration)
+                    if await connection.fetchval(writes.HOLD_TENANT, *key) is None:
+                        raise MissingError(registration)
                 for statement in writes.CLEAR:
                     await connection.execute(statement, self._tenant, timeout=_LONG_SECONDS)
 

@@ -19,6 +19,7 @@ from headcount.store.interface import (
     Write,
     Written,
 )
+from headcount.store.tables import OF_TENANTS
 
 CARRY_OUT: Final = "SELECT * FROM carry_out_2($1, $2::write_2[])"
 CARRY_OUT_WITH: Final = "SELECT * FROM carry_out_with_2($1, $2::write_2, $3, $4, $5, $6)"
@@ -28,23 +29,9 @@ REMOVE_RECORD: Final = "DELETE FROM record WHERE tenant = $1 AND kind = $2 AND k
 RECORDS: Final = "records"
 COUNT_RECORDS: Final = """INSERT INTO counter AS c (tenant, name, shard, value) VALUES ($1, 'records', 0, 1)
 ON CONFLICT (tenant, name, shard) DO UPDATE SET value = c.value + 1 RETURNING value"""
-CLEAR: Final = tuple(
-    f"DELETE FROM {table} WHERE tenant = $1"
-    for table in (
-        "resource",
-        "external_id",
-        "unique_value",
-        "indexed_value",
-        "membership",
-        "counter",
-        "change",
-        "record",
-        "entry",
-        "line",
-        "task",
-        "lease",
-    )
-)
+CLEAR: Final = tuple(f"DELETE FROM {table} WHERE tenant = $1" for table in OF_TENANTS)
+HOLD_TENANT: Final = "SELECT 1 FROM resource WHERE tenant = $1 AND type = $2 AND id = $3 FOR KEY SHARE"
+"""Nobody deletes it until the transaction ends; a change of it is not held up."""
 
 
 class ValueFreedError(StoreError):

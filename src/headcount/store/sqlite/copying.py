@@ -1,5 +1,6 @@
 """A SQLite file read and filled as a whole."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -46,11 +47,14 @@ class SqliteLoading:
             cursor = self._connection.execute(
                 f"{_select(table)} WHERE tenant = ? ORDER BY {', '.join(order)}", (tenant,)
             )
-            while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+            while rows := await asyncio.to_thread(cursor.fetchmany, _ROWS_AT_ONCE):  # a server goes on meanwhile
                 yield canonical(table, rows)
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
         """Adds rows."""
+        self._add(table, rows)
+
+    def _add(self, table: Table, rows: Sequence[Row]) -> None:
         lists = [place for place, kind in enumerate(table.columns.values()) if kind is Kind.TEXTS]
         if lists:
             rows = [
@@ -67,9 +71,12 @@ class SqliteAdding(SqliteLoading):
     """A transaction for each call."""
 
     async def load(self, table: Table, rows: Sequence[Row]) -> None:
-        """Adds rows, durably."""
+        """Adds rows, durably; whoever is served by this process does not wait for another one that writes."""
+        await asyncio.to_thread(self._add_durably, table, rows)
+
+    def _add_durably(self, table: Table, rows: Sequence[Row]) -> None:
         with database.as_store_errors("cannot add to the database"), database.locked(self._connection):
-            await super().load(table, rows)
+            self._add(table, rows)
 
 
 @asynccontextmanager

@@ -7,14 +7,22 @@ than all sequences to come.
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
+from headcount.store.administration import Pulse
 from headcount.store.keeping import ChangeRow
 from headcount.store.search.sql import Sql
+from headcount.store.sqlite.writes import RECORDS
 
 _MEMBERS: Final = 12
 """Where in a row the lists of members stand."""
 POSITION: Final = "coalesce(position, sequence)"
+HOLDS: Final = "instr(after, ?) > 0"
+PULSES: Final = f"""SELECT t.value, coalesce((
+        SELECT {POSITION} FROM change WHERE tenant = t.value ORDER BY {POSITION} DESC LIMIT 1), 0),
+    coalesce((SELECT value FROM counter WHERE tenant = t.value AND name = ?2), 0)
+FROM json_each(?1) AS t"""
 MARK: Final = """INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, after)
 VALUES (?, '', '', 0, ?, ?, ?, ?, ?)"""
 _FORGOTTEN: Final = "coalesce((SELECT value FROM counter WHERE tenant = ?1 AND name = '_forgotten'), 0)"
@@ -39,6 +47,12 @@ def changes(connection: sqlite3.Connection, statement: Sql) -> list[ChangeRow]:
     """Rows of a page."""
     rows = connection.execute(statement.text, statement.parameters).fetchall()
     return [ChangeRow(*row[:_MEMBERS], *map(_ids, row[_MEMBERS:])) for row in rows]
+
+
+def pulses(connection: sqlite3.Connection, tenants: Sequence[str]) -> dict[str, Pulse]:
+    """What tells that something happened in these tenants."""
+    rows = connection.execute(PULSES, (json.dumps(list(tenants)), RECORDS))
+    return {tenant: Pulse(position, waits=False, revision=revision) for tenant, position, revision in rows}
 
 
 def last_position(connection: sqlite3.Connection, tenant: str) -> int:

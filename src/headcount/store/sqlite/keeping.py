@@ -148,11 +148,25 @@ class SqliteKeeping:
         return 0
 
     async def changes_after(
-        self, position: int, *, limit: int = 1000, types: Sequence[str] = (), resource_id: str = "", until: int = 0
+        self,
+        position: int,
+        *,
+        limit: int = 1000,
+        types: Sequence[str] = (),
+        resource_id: str = "",
+        until: int = 0,
+        marked: bytes = b"",
     ) -> Sequence[ChangeRow]:
         """Rows in the order of their positions."""
-        bounds = (position, until)
-        statement = kept.changes(self._tenant, feed.POSITION, bounds, limit, types=types, resource_id=resource_id)
+        statement = kept.changes(
+            self._tenant,
+            feed.POSITION,
+            (position, until),
+            limit,
+            types=types,
+            resource_id=resource_id,
+            marked=(feed.HOLDS, marked),
+        )
         return self._store.at_once(feed.changes, statement)
 
     async def last_position(self) -> int:

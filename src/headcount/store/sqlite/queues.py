@@ -20,6 +20,10 @@ PROMOTE: Final = """UPDATE task SET state = 'ready' WHERE id IN (
 """The first of the tasks behind becomes ready where none is."""
 DUE: Final = """SELECT order_key, value, due, id, attempts, reason FROM task
 WHERE tenant = ? AND queue = ? AND state = 'ready' AND due <= ? ORDER BY due, id LIMIT ?"""
+HOW_MANY: Final = """SELECT q.value ->> 0, q.value ->> 1, (SELECT count(*) FROM (
+        SELECT 1 FROM task AS t WHERE t.tenant = q.value ->> 0 AND t.queue = q.value ->> 1
+        AND t.state = 'ready' AND t.due <= ?2 ORDER BY t.due LIMIT ?3))
+FROM json_each(?1) AS q"""
 HOLD: Final = """UPDATE task SET held_by = ?, due = ?, attempts = attempts + 1
 WHERE id IN (SELECT value FROM json_each(?))"""
 
@@ -63,6 +67,14 @@ def take(
     tasks = [Task(*row) for row in connection.execute(DUE, (tenant, queue, now, limit))]
     connection.execute(HOLD, (holder, until, json.dumps([task.id for task in tasks])))
     return tasks
+
+
+def due(
+    connection: sqlite3.Connection, queues: Sequence[tuple[str, str]], now: str, most: int
+) -> dict[tuple[str, str], int]:
+    """How many tasks of each of these queues may be taken, of those with any."""
+    rows = connection.execute(HOW_MANY, (json.dumps(queues), now, most))
+    return {(tenant, queue): number for tenant, queue, number in rows if number}
 
 
 def finish(connection: sqlite3.Connection, tenant: str, queue: str, holder: str, tasks: Sequence[int]) -> list[int]:

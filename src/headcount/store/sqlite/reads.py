@@ -8,6 +8,7 @@ from typing import Final
 
 from headcount.store.interface import KeyName, Member, StoredResource
 from headcount.store.search.sql import Sql
+from headcount.store.tables import OF_TENANTS
 
 _COLUMNS: Final = "r.type, r.id, r.version, r.created, r.modified, r.document, r.member_count, r.connection"
 
@@ -70,6 +71,8 @@ ON x.tenant = ?1 AND x.type = ?2 AND x.value = asked.value WHERE ?4 IS NULL OR x
 }
 
 RECORDS: Final = "SELECT key, value FROM record WHERE tenant = ? AND kind = ? ORDER BY key"
+_HAS_ROWS: Final = "EXISTS (SELECT 1 FROM {} WHERE tenant = ?1)"
+IS_EMPTY: Final = "SELECT NOT (" + " OR ".join(_HAS_ROWS.format(table) for table in OF_TENANTS) + ")"
 COUNTER: Final = "SELECT value FROM counter WHERE tenant = ? AND name = ?"
 CHANGES: Final = """SELECT sequence, type, id, version, kind, at, actor, request_id, before, after, added, removed
 FROM change WHERE +tenant = ? AND sequence > ? ORDER BY sequence LIMIT ?"""
@@ -169,6 +172,12 @@ def counter(connection: sqlite3.Connection, tenant: str, name: str) -> int:
     """The value of a counter; 0 for one that never counted."""
     row: tuple[int] | None = connection.execute(COUNTER, (tenant, name)).fetchone()
     return 0 if row is None else row[0]
+
+
+def is_empty(connection: sqlite3.Connection, tenant: str) -> bool:
+    """Whether no table has a row of a tenant."""
+    row: tuple[int] = connection.execute(IS_EMPTY, (tenant,)).fetchone()
+    return bool(row[0])
 
 
 def changes(connection: sqlite3.Connection, tenant: str, after: int, limit: int) -> list[Mapping[str, object]]:

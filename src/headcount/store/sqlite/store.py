@@ -10,12 +10,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from headcount.store.administration import Finding, Loading, Snapshot
+from headcount.store.administration import Finding, Loading, Pulse, Snapshot
 from headcount.store.interface import (
     REFUSALS,
     Found,
@@ -29,7 +28,8 @@ from headcount.store.interface import (
     Write,
     Written,
 )
-from headcount.store.sqlite import copying, database, health, indexing, reads, writes
+from headcount.store.sqlite import copying, database, feed, health, indexing, reads, writes
+from headcount.store.sqlite import queues as tasks
 from headcount.store.sqlite.keeping import SqliteKeeping
 from headcount.store.sqlite.search import is_point, look_up, look_ups, search
 from headcount.store.sqlite.writer import Job, Writer
@@ -105,6 +105,14 @@ class SqliteStore:
         """The random bytes that the first migration made."""
         return self.at_once(database.installation_key)
 
+    async def pulses(self, tenants: Sequence[str]) -> Mapping[str, Pulse]:
+        """What tells that something happened in these tenants."""
+        return self.at_once(feed.pulses, tenants)
+
+    async def due(self, queues: Sequence[tuple[str, str]], now: str, *, most: int = 1) -> Mapping[tuple[str, str], int]:
+        """How many tasks of each of these queues may be taken, of those with any."""
+        return self.at_once(tasks.due, queues, now, most)
+
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
         """The whole file as of now."""
         return copying.snapshot(self._path)
@@ -119,6 +127,9 @@ class SqliteStore:
 
     async def analyze(self) -> None:
         """Lets the planner look at what was loaded."""
+        await asyncio.to_thread(self._analyze)
+
+    def _analyze(self) -> None:
         with closing(database.connect(self._path)) as connection, database.as_store_errors("cannot analyze"):
             database.analyze(connection, anew=True)
 
@@ -196,7 +207,7 @@ class SqliteTenantStore(SqliteKeeping):
         if row is None or not private:
             return row
         secret = self._store.at_once(reads.read_private, self._tenant, key)
-        return replace(row, private=secret)
+        return row._replace(private=secret)
 
     async def write(self, write: Write) -> Written:
         """Carries out one write, durably, or nothing of it."""
@@ -268,9 +279,13 @@ class SqliteTenantStore(SqliteKeeping):
             lambda connection: indexing.forget(connection, self._tenant, type_name, path, unique=unique), is_large=True
         )
 
-    async def clear(self) -> None:
+    async def is_empty(self) -> bool:
+        """Whether nothing of the tenant is kept."""
+        return self._store.at_once(reads.is_empty, self._tenant)
+
+    async def clear(self, *, registration: str | None = None) -> None:
         """Removes everything of the tenant."""
-        await self._submit(lambda connection: writes.clear(connection, self._tenant), is_large=True)
+        await self._submit(lambda connection: writes.clear(connection, self._tenant, registration), is_large=True)
 
     async def changes(self, after: int = 0) -> AsyncIterator[Mapping[str, object]]:
         """The rows of the change log behind a sequence number."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from headcount.store.interface import (
+    OPERATOR_TENANT,
+    TENANT_TYPE,
     Create,
     Delete,
     Keys,
@@ -20,6 +22,7 @@ from headcount.store.interface import (
     Write,
     Written,
 )
+from headcount.store.tables import OF_TENANTS
 
 INSERT_RESOURCE: Final = """INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label,
     manager, user_name, display_name, title, active, document, compare, private, connection)
@@ -88,23 +91,8 @@ PUT_RECORD: Final = """INSERT INTO record VALUES (?, ?, ?, ?)
 ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value"""
 COUNTER: Final = "SELECT value FROM counter WHERE tenant = ? AND name = ?"
 REMOVE_RECORD: Final = "DELETE FROM record WHERE tenant = ? AND kind = ? AND key = ?"
-CLEAR: Final = tuple(
-    f"DELETE FROM {table} WHERE tenant = ?"
-    for table in (
-        "resource",
-        "external_id",
-        "unique_value",
-        "indexed_value",
-        "membership",
-        "counter",
-        "change",
-        "record",
-        "entry",
-        "line",
-        "task",
-        "lease",
-    )
-)
+CLEAR: Final = tuple(f"DELETE FROM {table} WHERE tenant = ?" for table in OF_TENANTS)
+HAS_TENANT: Final = "SELECT 1 FROM resource WHERE tenant = ? AND type = ? AND id = ?"
 
 LARGE: Final = 500
 """Members changed in one write past which it leaves the event loop."""
@@ -144,8 +132,12 @@ def change_records(
             connection.execute(PUT_RECORD, (tenant, kind, key, value))
 
 
-def clear(connection: sqlite3.Connection, tenant: str) -> None:
-    """Removes everything of a tenant."""
+def clear(connection: sqlite3.Connection, tenant: str, registration: str | None) -> None:
+    """Removes everything of a tenant; with its id at the operator, only while it is there."""
+    if registration is not None:
+        key = (OPERATOR_TENANT, TENANT_TYPE, registration)
+        if connection.execute(HAS_TENANT, key).fetchone() is None:
+            raise MissingError(registration)
     for statement in CLEAR:
         connection.execute(statement, (tenant,))
 

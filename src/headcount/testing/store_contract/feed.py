@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from headcount.scim.registry import GROUP
+from headcount.store.administration import DatabaseStore, Pulse
 from headcount.store.interface import Delete, Origin
 from headcount.store.keeping import ChangeRow, TenantKeeping
 from headcount.testing.store_contract.examples import (
@@ -93,6 +94,34 @@ class Feed(Kept):
         first = self.feed()[0].position
         assert [row.version for row in self.feed(first, resource_id="ada", types=("User",))] == [2]
         assert self.feed(resource_id="ada", types=("Group",)) == []
+
+    def test_deletions_and_updates_that_hold_some_bytes_are_chosen(self) -> None:
+        left = replacement(USER, ADA, {"active": False})
+        self.write(ADA, BOB, create(USER, "eve", {"active": False}), left, replacement(USER, BOB, {"title": "y"}))
+        self.write(Delete("User", "bob", origin(LATEST), None), create(GROUP, "eng", members=("eve",)))
+        self.write(Delete("Group", "eng", origin(LATEST), None))
+        self.mark(value=b'"active":false')
+        self.sequence()
+        found = self.feed(types=("User",), marked=b'"active":false')
+        assert [(row.id, row.kind) for row in found] == [("ada", "update"), ("bob", "delete")]
+        assert self.ids_behind(found[0].position, marked=b'"active":false') == ["bob", "eng"]
+
+    def test_a_pulse_tells_that_something_happened(self) -> None:
+        def pulses() -> list[Pulse]:
+            database: DatabaseStore = self.house.store  # type: ignore[assignment]
+            found = self.run(database.pulses([self.name, other]))
+            return [found[self.name], found[other]]
+
+        other = "keeping-neighbour"
+        nothing, neighbour = pulses()
+        assert nothing == Pulse(0, waits=False, revision=0)
+        self.write(ADA)
+        assert pulses()[0] != nothing
+        self.sequence()
+        told, _ = pulses()
+        assert told == Pulse(self.feed()[-1].position, waits=False, revision=0)
+        self.run(self.tenant.change_records("schema", {"k": b"v"}))
+        assert pulses() == [replace(told, revision=1), neighbour]
 
     def test_a_mark_belongs_to_no_resource(self) -> None:
         self.write(ADA)

@@ -7,6 +7,7 @@ import pytest
 from headcount.store.keeping import Line, Put, Task, TenantKeeping
 from headcount.testing.store_contract.harness import Beside, House, Snapshot
 
+EARLIER = "2026-01-05T08:29:00.000000Z"
 NOW = "2026-01-05T08:30:00.000000Z"
 SOON = "2026-01-05T08:31:00.000000Z"
 LATER = "2026-01-05T09:30:00.000000Z"

@@ -23,6 +23,7 @@ USES: dict[str, Callable[[TenantStore], Coroutine[Any, Any, object]]] = {
     "a look at the revision": lambda tenant: tenant.records_revision(),
     "a record": lambda tenant: tenant.change_records("schema", {"k": b""}),
     "the removal of a record": lambda tenant: tenant.change_records("schema", {"k": None}),
+    "a look whether anything is kept": lambda tenant: tenant.is_empty(),
     "a clearance": lambda tenant: tenant.clear(),
     "a look at changes": lambda tenant: anext(aiter(tenant.changes())),  # type: ignore[arg-type]
 }

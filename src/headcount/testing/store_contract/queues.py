@@ -7,10 +7,11 @@ from itertools import count
 
 import pytest
 
+from headcount.store.administration import DatabaseStore
 from headcount.store.interface import VersionConflictError
 from headcount.store.keeping import ABSENT, Put, Task, TenantKeeping
 from headcount.testing.store_contract.harness import together
-from headcount.testing.store_contract.keeping import LAST, LATER, NOW, SOON, Kept
+from headcount.testing.store_contract.keeping import EARLIER, LAST, LATER, NOW, SOON, Kept
 
 
 def tasks(order_keys: str, due: str = NOW) -> list[Task]:
@@ -73,6 +74,22 @@ class Queues(Kept):
         assert values(self.take(NOW, until=LAST)) == "3"
         assert values(self.take(LATER, until=LAST)) == "21"
         assert self.queued() == 3
+
+    def test_it_is_known_how_many_of_which_queues_are_due(self) -> None:
+        def due(now: str, **options: int) -> dict[tuple[str, str], int]:
+            database: DatabaseStore = self.house.store  # type: ignore[assignment]
+            asked = [(self.name, "q"), (self.name, "other"), ("keeping-neighbour", "q")]
+            return dict(self.run(database.due(asked, now, **options)))
+
+        mine, neighbour = (self.name, "q"), ("keeping-neighbour", "q")
+        assert due(EARLIER) == {}
+        self.enqueue(*tasks("aab-"), Task("", b"4", SOON))
+        assert due(NOW, most=9) == {mine: 3, neighbour: 1}, "what is behind others is not due"
+        assert due(SOON, most=9)[mine] == 4
+        assert due(SOON)[mine] == 1
+        self.take()
+        assert due(NOW) == {neighbour: 1}, "nor what is held"
+        assert due(LATER, most=9)[mine] == 4, "until the hold has ended"
 
     def test_no_more_are_taken_than_asked_for(self) -> None:
         self.enqueue(*tasks("-----"))

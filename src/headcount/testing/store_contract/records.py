@@ -1,9 +1,11 @@
 """Keyed records, and the end of a tenant."""
 
+from dataclasses import replace
+
 import pytest
 
 from headcount.scim.registry import GROUP
-from headcount.store.interface import Delete, VersionConflictError
+from headcount.store.interface import OPERATOR_TENANT, TENANT_TYPE, Delete, MissingError, VersionConflictError
 from headcount.testing.store_contract.examples import BADGE, EXTRA_URN, USER, create, origin
 from headcount.testing.store_contract.harness import Harness, together
 
@@ -107,6 +109,31 @@ class Records(Harness):
         assert self.members("eng") == []
         self.write(*filled)
         assert [self.read(USER, "ada").version, self.member_ids("all")] == [1, ["eng"]]
+
+    def test_a_tenant_is_empty_until_anything_is_kept_and_once_it_is_cleared(self) -> None:
+        assert self.run(self.tenant.is_empty())
+        self.put("schema", "k", b"1")
+        assert not self.run(self.tenant.is_empty())
+        self.run(self.tenant.clear())
+        self.write(create(USER, "ada"), Delete("User", "ada", origin(), None))
+        assert not self.run(self.tenant.is_empty())
+        self.run(self.tenant.clear())
+        assert self.run(self.tenant.is_empty())
+
+    def test_a_tenant_is_cleared_only_while_the_operator_has_it(self) -> None:
+        operator = self.house.store.for_tenant(OPERATOR_TENANT)
+        self.write(create(USER, "ada"))
+        self.run(operator.write(replace(create(BADGE, "theirs"), type=TENANT_TYPE)))
+        with pytest.raises(MissingError):
+            self.run(self.tenant.clear(registration="another"))
+        assert self.exists(USER, "ada")
+        self.run(self.tenant.clear(registration="theirs"))
+        assert self.run(self.tenant.is_empty())
+        self.write(create(USER, "ada"))
+        self.run(operator.write(Delete(TENANT_TYPE, "theirs", origin(), None)))
+        with pytest.raises(MissingError):
+            self.run(self.tenant.clear(registration="theirs"))
+        assert self.exists(USER, "ada")
 
     def test_sequence_numbers_go_on_growing_when_a_tenant_is_cleared(self) -> None:
         self.write(create(USER, "ada"), create(USER, "bob"))
