@@ -11,6 +11,7 @@ from headcount.provisioning.ordering import phases
 from headcount.provisioning.plan import Action
 from headcount.provisioning.records import RecordKind, SourceRecord, TargetRecord
 from headcount.provisioning.situation import Situation
+from headcount.provisioning.stepping import desired_resource
 from headcount.provisioning.targets.paths import satisfies, written
 
 PERSON, GROUP = RecordKind.PERSON, RecordKind.GROUP
@@ -107,7 +108,7 @@ class Model:
         if change.action is Action.CREATE:
             if link:
                 return
-            target_id = self.put(resolved(dict(change.resource), ids))
+            target_id = self.put(desired_resource(change, ids))
         elif change.action is Action.DELETE:
             side.pop(target_id, None)
         elif target_id in side:

@@ -1,7 +1,7 @@
 """Carrying out a plan, change by change: every outcome is recorded before the next step begins.
 
-Each is written down before it is sent, together with what became of the one before. If nobody records an outcome, it is
-settled by looking at the target before anything else is done: see `settling`.
+Each, or those that travel together, are written down before they are sent, with what became of the ones before. If
+nobody records an outcome, it is settled by looking at the target before anything else is done: see `settling`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from headcount.provisioning.books import Books
 from headcount.provisioning.guard import counted
-from headcount.provisioning.ledger import Identity, Intent, Kept, Ledger, Status
+from headcount.provisioning.ledger import Identity, Intent, Kept, Ledger, PlacedOutcome, Status
 from headcount.provisioning.moments import later
 from headcount.provisioning.ordering import LAST, phase
 from headcount.provisioning.plan import Action, Change, GuardKind, Plan
@@ -79,6 +79,14 @@ class _Task:
     step: Step
 
 
+@dataclass(slots=True)
+class _Page:
+    """What is kept at once: what follows from the changes that are over, and which ones begin."""
+
+    puts: list[Put] = field(default_factory=list)
+    outcomes: list[PlacedOutcome] = field(default_factory=list)
+
+
 class Applier:
     """Carries out plans at one target."""
 
@@ -88,6 +96,7 @@ class Applier:
         ledger: Ledger,
         books: Books,
         parked: Mapping[Identity, Kept],
+        reviews: Collection[Identity],
         *,
         report: Report,
         doubtful: Collection[Identity] = (),
@@ -98,6 +107,8 @@ class Applier:
         self._ledger = ledger
         self._books = books
         self._parked = parked
+        self._aside = {"parked": set(parked), "reviews": set(reviews)}
+        """Who is set aside now."""
         self._report = report
         self._doubtful = doubtful
         self._has_lost = has_lost
@@ -128,35 +139,37 @@ class Applier:
                 group.create_task(self._work(plan, name, iterator, together, moved))
 
     async def _work(self, plan: Plan, name: str, places: Iterator[int], together: int, moved: Precondition) -> None:
-        """One change after the other; what became of the last is kept together with the intent of the next."""
-        puts: list[Put] = []
+        """Some changes after the others; what became of the last is kept together with the beginning of the next."""
+        page = _Page()
         while not self.applied.stopped and (some := list(islice(places, together))):
             if self._has_lost():
                 self.applied.stopped = "another machine has taken over this target"
                 break
-            tasks = list(self._prepared(plan, name, some, moved, puts))
-            if not await self._keeps(puts):
-                break
+            tasks = list(self._prepared(plan, some, moved, page))
+            begun = [task.place for task in tasks]
+            if begun:
+                page.puts.append(self._ledger.put_begun(name, begun, self._books.now()))
+            if not await self._keeps(name, page):
+                return
             outcomes = await self._carried_out(tasks)
-            puts = [
-                put for task, outcome in zip(tasks, outcomes, strict=True) for put in self._after(task, outcome, name)
-            ]
+            page = _Page([self._ledger.drop_begun(begun)] if begun else [])
+            for task, outcome in zip(tasks, outcomes, strict=True):
+                page.puts += self._after(task, outcome, name, page)
             self._report(len(some), f"{sum(self.applied.counts.values()):,} changes")
-        await self._keeps(puts)
+        await self._keeps(name, page)
 
-    async def _keeps(self, puts: Sequence[Put]) -> bool:
+    async def _keeps(self, name: str, page: _Page) -> bool:
         """Records; False when somebody else has written there, who then goes on with this."""
+        recorded = [self._ledger.put_outcomes(name, page.outcomes)] if page.outcomes else []
         try:
-            await self._ledger.keep(puts)
+            await self._ledger.keep([*page.puts, *recorded])
         except VersionConflictError:
             self.applied.stopped = "somebody else has written to the ledger meanwhile"
             return False
         return True
 
-    def _prepared(
-        self, plan: Plan, name: str, places: Sequence[int], moved: Precondition, puts: list[Put]
-    ) -> Iterator[_Task]:
-        """The steps that changes come to now; what is not to be done is recorded in `puts`, and so are intents."""
+    def _prepared(self, plan: Plan, places: Sequence[int], moved: Precondition, page: _Page) -> Iterator[_Task]:
+        """The steps that changes come to now; what is not to be done stands on the page."""
         for place in places:
             change = plan.changes[place]
             identity = (change.kind, change.key)
@@ -174,11 +187,9 @@ class Applier:
             self._touched.add(identity)
             if step is None or reason:
                 self.applied.pending.add(identity)
-                puts.append(self._noted(change, name, place, status, reason))
-                continue
-            intent = Intent(change, name, place, self._books.now())
-            puts.append(self._ledger.put_intent(identity, intent))
-            yield _Task(place, change, step)
+                self._note(change, page, place, status, reason)
+            else:
+                yield _Task(place, change, step)
 
     def _has_moved(self, change: Change) -> str:
         """Whether the ledger is another than when the plan was made, but for what this run has done itself."""
@@ -192,7 +203,7 @@ class Applier:
             return [await self._target.carry_out(tasks[0].step)]
         return await self._target.carry_out_together([task.step for task in tasks]) if tasks else []
 
-    def _after(self, task: _Task, outcome: Outcome, name: str) -> Iterator[Put]:
+    def _after(self, task: _Task, outcome: Outcome, name: str, page: _Page) -> Iterator[Put]:
         """Everything that follows from an outcome."""
         change = task.change
         identity = (change.kind, change.key)
@@ -211,36 +222,40 @@ class Applier:
         if isinstance(outcome, Unknown) and so_far is None:
             due = later(self._books.now(), outcome.settle_after)
             yield self._ledger.put_intent(identity, Intent(change, name, task.place, self._books.now(), due))
-        else:
-            yield self._ledger.drop("intents", identity)
         if isinstance(outcome, Unreachable):
             self.applied.stopped = outcome.reason
             return
         yield from self._set_aside(change, outcome)
         status, reason = _told(change, outcome)
-        yield self._noted(change, name, task.place, status, reason)
+        self._note(change, page, task.place, status, reason)
 
-    def _noted(self, change: Change, name: str, place: int, status: Status, reason: str) -> Put:
+    def _note(self, change: Change, page: _Page, place: int, status: Status, reason: str) -> None:
         self.applied.note(change, status, reason)
-        return self._ledger.put_outcome(name, place, status, reason)
+        page.outcomes.append((place, status, reason))
 
     def _set_aside(self, change: Change, outcome: Outcome) -> Iterator[Put]:
         """Who is done is set aside no more; who is refused waits for his own clock, a conflict for a human."""
         identity = (change.kind, change.key)
         match outcome:
             case Done():
-                yield self._ledger.drop("parked", identity)
-                yield self._ledger.drop("reviews", identity)
+                for part, aside in self._aside.items():
+                    if identity in aside:
+                        aside.remove(identity)
+                        yield self._ledger.drop(part, identity)
             case Conflict(reason, candidates):
                 shown = tuple({"id": record.id, **shown_of(record.resource)} for record in candidates)
                 kept = self._kept(change, reason)
-                yield self._ledger.put_kept("reviews", replace(kept, candidates=shown, is_conflict=True, due=""))
+                yield self._put_aside("reviews", replace(kept, candidates=shown, is_conflict=True, due=""))
             case Refused(reason, _, _, retry_after):
-                yield self._ledger.put_kept("parked", self._kept(change, reason, retry_after))
+                yield self._put_aside("parked", self._kept(change, reason, retry_after))
             case Unknown(reason, settle_after):
-                yield self._ledger.put_kept("parked", self._kept(change, f"unknown outcome: {reason}", settle_after))
+                yield self._put_aside("parked", self._kept(change, f"unknown outcome: {reason}", settle_after))
             case Moved() | Gone():
                 self.applied.pending.add(identity)
+
+    def _put_aside(self, part: str, kept: Kept) -> Put:
+        self._aside[part].add(kept.identity)
+        return self._ledger.put_kept(part, kept)
 
     def _kept(self, change: Change, reason: str, wait: float | None = None) -> Kept:
         """What is set aside about somebody; each further attempt waits twice as long."""

@@ -1,12 +1,13 @@
 """The ledger of a (job, target) pair, kept in the tenant that owns the job: links, what is set aside, and runs.
 
-Everything that follows from one outcome is put at once: the link, the outcome itself, and what was set aside.
+Everything that follows from one outcome is put at once: the link, the outcome itself, and what was set aside. Of changes
+that travel together one entry says that they begin, and one what became of them.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 
@@ -14,8 +15,9 @@ from headcount.provisioning.correlation import Decision, Verdict
 from headcount.provisioning.guard import Past
 from headcount.provisioning.links import Link, Links, link_from_json, link_to_json
 from headcount.provisioning.plan import Change, GuardKind
+from headcount.provisioning.plan_json import change_from_json, plain
 from headcount.provisioning.records import RecordKind
-from headcount.provisioning.rendering import change_from_json, plain
+from headcount.provisioning.saved import SavedPlans
 from headcount.provisioning.targets.knowledge import Findings
 from headcount.scim.schemas import Json
 from headcount.store.keeping import ABSENT, Entry, Line, Put, TenantKeeping
@@ -39,6 +41,10 @@ class Status(StrEnum):
     """It may have happened or not."""
     SKIPPED = "skipped"
     """Somebody it refers to is not there."""
+
+
+PlacedOutcome: TypeAlias = tuple[int, Status, str]
+"""The place of a change in its plan, what became of it, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,15 +187,33 @@ class Ledger:
 
     async def intents(self) -> dict[Identity, Intent]:
         """Changes whose outcome is not recorded."""
-        return {_identity(entry.key): _intent(entry) async for entry in self._all("intents")}
+        found = {_identity(entry.key): _intent(entry) async for entry in self._all("intents")}
+        async for entry in self._all("begun"):
+            found |= await self._begun(entry)
+        return found
+
+    async def unfold(self) -> None:
+        """Writes changes that were begun together down one by one, so that they can be settled one by one."""
+        for entry in [entry async for entry in self._all("begun")]:
+            intents = await self._begun(entry)
+            puts = [self.put_intent(identity, intent) for identity, intent in intents.items()]
+            await self._store.put([*puts, Put(self._collection("begun"), entry.key, None)])
+
+    async def _begun(self, entry: Entry) -> dict[Identity, Intent]:
+        values = orjson.loads(entry.value)
+        changes = await SavedPlans(self._store).changes(values["plan"], values["places"])
+        return {
+            (change.kind, change.key): Intent(change, values["plan"], place, values["at"])
+            for place, change in changes.items()
+        }
 
     async def outcomes(self, plan: str) -> dict[int, tuple[Status, str]]:
         """What became of the changes of a plan, by their place in it: (status, reason)."""
-        found = {}
-        async for entry in self._all(f"outcomes/{plan}"):
-            value = orjson.loads(entry.value)
-            found[int(entry.key)] = Status(value["status"]), value["reason"]
-        return found
+        return {
+            place: (Status(status), reason)
+            async for entry in self._all(f"outcomes/{plan}")
+            for place, status, reason in orjson.loads(entry.value)
+        }
 
     async def forget_outcomes(self, plan: str) -> None:
         """Removes what became of the changes of a plan that is over."""
@@ -230,10 +254,23 @@ class Ledger:
         value = link_to_json(after) if after else None
         return Put(self._collection("links"), _name(identity), value, expected)
 
-    def put_outcome(self, plan: str, place: int, status: Status, reason: str) -> Put:
-        """Puts what became of a change of a plan."""
-        value = orjson.dumps({"status": status, "reason": reason})
-        return Put(self._collection(f"outcomes/{plan}"), f"{place:09}", value)
+    def put_begun(self, plan: str, places: Sequence[int], at: str) -> Put:
+        """Puts that some changes of a saved plan are about to begin."""
+        value = orjson.dumps({"plan": plan, "places": places, "at": at})
+        return Put(self._collection("begun"), f"{places[0]:09}", value)
+
+    def drop_begun(self, places: Sequence[int]) -> Put:
+        """Removes that changes are about to begin."""
+        return Put(self._collection("begun"), f"{places[0]:09}", None)
+
+    def put_outcomes(self, plan: str, outcomes: Sequence[PlacedOutcome]) -> Put:
+        """Puts what became of some changes of a plan that were carried out together."""
+        return Put(self._collection(f"outcomes/{plan}"), f"{outcomes[0][0]:09}", orjson.dumps(outcomes))
+
+    def put_settled(self, plan: str, place: int, reason: str) -> Put:
+        """Puts that a change whose outcome was unknown is done; it stands behind what was recorded of it before."""
+        value = orjson.dumps([(place, Status.DONE, reason)])
+        return Put(self._collection(f"outcomes/{plan}"), f"{place:09}+", value)
 
     def put_kept(self, part: str, kept: Kept) -> Put:
         """Puts what is set aside, in `parked` or `reviews`."""

@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import orjson
-
 from headcount.provisioning.applying import Applied
 from headcount.provisioning.asking import Asker
 from headcount.provisioning.desired import Desired, Parked
@@ -18,7 +16,7 @@ from headcount.provisioning.moments import later
 from headcount.provisioning.plan import Action, Change, GuardKind, Plan
 from headcount.provisioning.reading import Read
 from headcount.provisioning.records import RecordKind, TargetRecord
-from headcount.provisioning.rendering import plan_to_json, render, totals
+from headcount.provisioning.rendering import render, totals
 from headcount.provisioning.situation import Situation
 from headcount.provisioning.stepping import TYPES, estimated
 from headcount.provisioning.targets.client import Exchange
@@ -78,12 +76,12 @@ class PairReport:
         return 2 if self.plan and not self.applied and _is_due(self.plan) else 0
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """For machines, by `pieces_of`: the plan stands in it as it is."""
         document: dict[str, Any] = {"target": self.target, "exitCode": self.exit_code, "warnings": self.warnings}
         if self.failure:
             document["error"] = self.failure
         if self.plan:
-            document |= {"planName": self.plan_name, "plan": orjson.loads(plan_to_json(self.plan))}
+            document |= {"planName": self.plan_name, "plan": self.plan}
         if self.applied:
             document["applied"] = summary_of(self.applied)
             document["problems"] = [

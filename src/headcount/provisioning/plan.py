@@ -174,12 +174,13 @@ class Plan:
     made: str
     """UTC, fixed width."""
     expires: str
-    changes: tuple[Change, ...]
+    changes: tuple[Change, ...] = field(repr=False)
+    """Not in its `repr`, which asyncio makes of results where nobody asks for it."""
     unchanged: int = 0
     """How many linked records need nothing."""
-    drift: tuple[Change, ...] = ()
+    drift: tuple[Change, ...] = field(default=(), repr=False)
     """What somebody else changed at the target, apart from what is to be done about the source."""
-    held: tuple[Held, ...] = ()
+    held: tuple[Held, ...] = field(default=(), repr=False)
     waiting: tuple[str, ...] = ()
     """Keys of groups that are looked at again by the next run, as members of theirs are parked or in the review."""
     requests: int = 0

@@ -1,17 +1,13 @@
-"""Plans for people, and as JSON.
-
-For people a plan reads like Terraform's: per person and group the action, the reason, old and new values; then totals.
-"""
+"""Plans for people, who read them like Terraform's: change by change with reason, old and new values; then totals."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import orjson
 
 from headcount.provisioning.mapping.functions import REFERENCE
-from headcount.provisioning.plan import Action, Change, GuardKind, Held, Plan, ValueChange, Values
+from headcount.provisioning.plan import Action, Change, Held, Plan, ValueChange
 from headcount.provisioning.records import RecordKind
 from headcount.scim.schemas import Json
 
@@ -129,45 +125,3 @@ def _shown(value: Json) -> str:
 def _clean(text: str) -> str:
     """A text without what would move a terminal's cursor."""
     return "".join(character if character.isprintable() else "�" for character in text)
-
-
-def plan_to_json(plan: Plan) -> bytes:
-    """The plan as it is saved."""
-    return orjson.dumps(plan, default=plain)
-
-
-def plain(value: Any) -> Any:
-    """What is no JSON by itself in a plan or change, as JSON."""
-    if isinstance(value, Values):
-        return list(value)
-    raise TypeError
-
-
-def plan_from_json(document: bytes) -> Plan:
-    """The plan that `plan_to_json` wrote; raises ValueError for anything else."""
-    try:
-        values = orjson.loads(document)
-        held = tuple(
-            Held(GuardKind(item["kind"]), item["count"], item["limit"], _changes(item["changes"]))
-            for item in values.pop("held")
-        )
-        changes = {name: _changes(values[name]) for name in ("changes", "drift")}
-        return Plan(**{**values, **changes, "waiting": tuple(values.get("waiting", ()))}, held=held)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"This is no saved plan: {error}.") from error
-
-
-_NAMES: Final = tuple(field.name for field in fields(Change))
-_TUPLES: Final = tuple(field.name for field in fields(Change) if field.default == ())
-
-
-def _changes(documents: Iterable[Mapping[str, Any]]) -> tuple[Change, ...]:
-    return tuple(change_from_json(document) for document in documents)
-
-
-def change_from_json(document: Mapping[str, Any]) -> Change:
-    """A change of a plan as it is saved, whatever else an earlier version wrote of it."""
-    tuples = {name: tuple(document[name]) for name in _TUPLES}
-    values = Values(ValueChange(**value) for value in document["values"])
-    kinds = {"action": Action(document["action"]), "kind": RecordKind(document["kind"]), "values": values}
-    return Change(**{name: document[name] for name in _NAMES if name in document} | tuples | kinds)

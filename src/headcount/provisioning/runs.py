@@ -251,6 +251,7 @@ class Runs:
     async def _settle(self, pair: Pair) -> None:
         intents = pair.standing.intents
         if intents:
+            await pair.ledger.unfold()
             books = Books(pair.ledger, await pair.ledger.links(), self.clock)
             contested = await Settler(pair.target, pair.ledger, books).settle(intents)
             pair.report.settled = len(intents)
@@ -263,6 +264,7 @@ class Runs:
             pair.ledger,
             Books(pair.ledger, pair.standing.links, self.clock),
             pair.standing.parked,
+            pair.standing.reviews,
             report=self.report,
             doubtful=pair.doubtful,
             has_lost=lambda: pair.lease is not None and pair.lease.is_lost,

@@ -7,7 +7,7 @@ from typing import Final
 import orjson
 
 from headcount.provisioning.plan import Change, Plan
-from headcount.provisioning.rendering import plan_from_json, plan_to_json
+from headcount.provisioning.plan_json import plan_from_json, plan_to_json
 from headcount.store.keeping import Put, TenantKeeping
 
 JOBS: Final = "sync/jobs"
@@ -79,6 +79,15 @@ class SavedPlans:
         for part in await self._parts(name):
             changes += plan_from_json(part).changes
         return replace(plan_from_json(entry.value), changes=tuple(changes))
+
+    async def changes(self, name: str, places: Sequence[int]) -> dict[int, Change]:
+        """The changes at some places of a plan, as far as it is kept."""
+        keys = sorted({f"{place // _PART:06}" for place in places})
+        found = {}
+        for entry in await self._store.entries_of(f"{PLANS}/{name}", keys):
+            part, first = plan_from_json(entry.value).changes, int(entry.key) * _PART
+            found |= {place: part[place - first] for place in places if first <= place < first + len(part)}
+        return found
 
     async def remove(self, name: str) -> None:
         """Forgets a plan."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from headcount.provisioning.books import Books
-from headcount.provisioning.ledger import Identity, Intent, Ledger, Status
+from headcount.provisioning.ledger import Identity, Intent, Ledger
 from headcount.provisioning.links import resolved
 from headcount.provisioning.moments import later
 from headcount.provisioning.plan import NO_VALUES, Action, Change, Values
@@ -138,4 +138,4 @@ class Settler:
         return replace(who_arrived(change, links, members, away), values=values)
 
     def _recorded(self, intent: Intent) -> Put:
-        return self._ledger.put_outcome(intent.plan, intent.place, Status.DONE, _FOUND)
+        return self._ledger.put_settled(intent.plan, intent.place, _FOUND)

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from headcount.provisioning.guard import guard
-from headcount.provisioning.rendering import plan_from_json, plan_to_json, render, totals
+from headcount.provisioning.plan_json import pieces_of, plan_from_json, plan_to_json
+from headcount.provisioning.rendering import render, totals
 from planning import Model, desired_of, group, job_of, person
 
 JOB = job_of(
@@ -80,6 +82,21 @@ def test_a_long_plan_can_be_cut(most, line):
 
 def test_a_plan_comes_back_from_json_as_it_was():
     assert plan_from_json(plan_to_json(plan())) == plan()
+
+
+def test_a_plan_is_written_in_pieces_that_are_its_json():
+    made = plan()
+    pieces = list(pieces_of({"plan": made, "empty": [{}, []], "rest": (1, None)}))
+    assert orjson.loads(b"".join(pieces)) == {
+        "plan": orjson.loads(plan_to_json(made)),
+        "empty": [{}, []],
+        "rest": [1, None],
+    }
+    assert max(map(len, pieces)) < 2_000
+
+
+def test_no_change_is_in_the_representation_of_a_plan():
+    assert len(repr(plan())) < 500
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Groups whose members are set aside are looked at again, also where only what changed is read."""
 
-from headcount.provisioning.rendering import plan_from_json, plan_to_json
+from headcount.provisioning.plan_json import plan_from_json, plan_to_json
 from planning import Model, desired_of, group, job_of, person
 
 JOB = job_of("groups: {from: source, mappings: {displayName: record.name}}\n")

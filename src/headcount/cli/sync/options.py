@@ -1,8 +1,9 @@
 """What the commands of `headcount sync` have in common: arguments, and how reports are shown."""
 
 import json
+import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, TypeVar
 
 import typer
 
@@ -10,6 +11,7 @@ from headcount.assembly import Installation, synchronization_of
 from headcount.cli.output import show
 from headcount.cli.progress import progress
 from headcount.cli.running import with_installation
+from headcount.provisioning.plan_json import pieces_of
 
 if TYPE_CHECKING:
     from headcount.provisioning.pairs import PairReport
@@ -51,14 +53,20 @@ def show_reports(
 ) -> None:
     """Shows what came of each target, and ends with the exit code that tells of it."""
     code = worst(report.exit_code for report in reports)
-    value = {**(more or {}), "exitCode": code, "targets": [report.as_json() for report in reports]}
-    show(
-        value,
-        as_json=as_json,
-        sentence="\n".join(report.in_words(most=most, with_bodies=with_bodies) for report in reports),
-    )
+    if as_json:
+        write_json({**(more or {}), "exitCode": code, "targets": [report.as_json() for report in reports]}, sys.stdout)
+    else:
+        words = (report.in_words(most=most, with_bodies=with_bodies) for report in reports)
+        show(None, as_json=False, sentence="\n".join(words))
     if code:
         raise typer.Exit(code)
+
+
+def write_json(value: Any, out: TextIO) -> None:
+    """Writes a value piece by piece: it may hold a plan of a million changes."""
+    out.writelines(piece.decode() for piece in pieces_of(value))
+    out.write("\n")
+    out.flush()
 
 
 def worst(codes: Any) -> int:

@@ -1,6 +1,5 @@
 """Plans: made, shown, applied; and all of it at once."""
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headcount.cli.output import AsJson, Database
-from headcount.cli.sync.options import AllOrNothing, Full, Job, Targets, show_reports, with_jobs
+from headcount.cli.sync.options import AllOrNothing, Full, Job, Targets, show_reports, with_jobs, write_json
 from headcount.provisioning.errors import JobError
 
 if TYPE_CHECKING:
@@ -105,6 +104,6 @@ def _write(planned: "Planned", out: Path) -> None:
     try:
         out.unlink(missing_ok=True)
         with os.fdopen(os.open(out, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-            json.dump(document, file, ensure_ascii=False, indent=1)
+            write_json(document, file)
     except OSError as error:
         raise JobError(f"{out}: {error.strerror}") from error
