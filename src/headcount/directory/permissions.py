@@ -29,10 +29,17 @@ def permitted(permissions: Permissions, resource_type: ResourceType, operation: 
     return permission
 
 
-def check_reach(permission: Permission, row: StoredResource) -> None:
-    """Raises NotFoundError for a resource behind the fence: it is as if it were not there."""
-    if permission.fence is not None and not permission.admits(orjson.loads(row.document)):
+def check_reach(permission: Permission, row: StoredResource) -> Mapping[str, Json] | None:
+    """The stored document, where it has to be looked at.
+
+    Raises NotFoundError for a resource behind the fence: it is as if it were not there.
+    """
+    if permission.fence is None:
+        return None
+    document: Mapping[str, Json] = orjson.loads(row.document)
+    if not permission.admits(document):
         raise NotFoundError(f"There is no {row.type} '{row.id}'.")
+    return document
 
 
 def check_fence(permission: Permission, resource: Mapping[str, Json]) -> None:

@@ -4,15 +4,14 @@ A stored document is served without being parsed: `meta` and the derived values 
 or a schema with values that are returned on request, opens it.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import orjson
 
 from headcount.directory.permissions import MEMBERS_A_PAGE, Fence
 from headcount.directory.tenant import Tenant
-from headcount.scim.projection import Projection
+from headcount.scim.projection import Cut, Projection, cut_list, cut_object
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.urns import ENTERPRISE_USER
@@ -23,8 +22,7 @@ _MANAGER: Final = b'"manager":{"value":"'
 _REFERENCE: Final = b'"$ref":"/'
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
+class Representation(NamedTuple):
     """A resource as it is sent."""
 
     id: str
@@ -38,9 +36,21 @@ class Representation:
     """Whether a creation has made it; otherwise one that was there is meant."""
 
 
-def render(row: StoredResource, tenant: Tenant, resource_type: ResourceType, projection: Projection) -> bytes:
-    """The JSON text of a resource without `members`, which `render_group` adds."""
-    if not projection.is_verbatim:
+def render(
+    row: StoredResource,
+    tenant: Tenant,
+    resource_type: ResourceType,
+    projection: Projection,
+    document: Mapping[str, Json] | None = None,
+) -> bytes:
+    """The JSON text of a resource without `members`, which `group_text` adds.
+
+    `document` is the stored one, where it is known already.
+    """
+    cut = projection.cut if projection.asks_nothing else None
+    if cut is not None:
+        row = _visible(row, cut, document)
+    elif not projection.is_verbatim:
         return orjson.dumps(projection.apply(assemble(row, tenant, resource_type)))
     text = row.document[:-1]
     base = tenant.base_url.encode()
@@ -56,6 +66,20 @@ def render(row: StoredResource, tenant: Tenant, resource_type: ResourceType, pro
             f'"location":"{tenant.base_url}{resource_type.endpoint}/{row.id}","version":"W/\\"{row.version}\\""}}}}'
         ).encode()
     )
+
+
+def _visible(row: StoredResource, cut: Cut, document: Mapping[str, Json] | None) -> StoredResource:
+    """The row with what a client may see of it; a document that shows wholly is not opened."""
+    text, groups, manager = row.document, row.groups, row.manager
+    if not cut.is_of_derived:
+        text = orjson.dumps(cut.apply(document or orjson.loads(text)))
+    if groups is not None and cut.groups is not None:
+        elements = cut_list(orjson.loads(groups), cut.groups) if cut.groups else None
+        groups = orjson.dumps(elements) if elements else None
+    if manager is not None and cut.manager is not None:
+        parts = cut_object(orjson.loads(b"{" + manager + b"}"), cut.manager) if cut.manager else None
+        manager = orjson.dumps(parts)[1:-1] if parts else None
+    return row._replace(document=text, groups=groups, manager=manager)
 
 
 def assemble(row: StoredResource, tenant: Tenant, resource_type: ResourceType) -> dict[str, Json]:

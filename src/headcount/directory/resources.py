@@ -6,7 +6,7 @@ precondition that loses a race is computed anew, a bounded number of times (RFC 
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -21,9 +21,10 @@ from headcount.directory.permissions import (
     check_writable,
     permitted,
 )
+from headcount.directory.private_values import PrivateValues
 from headcount.directory.refusals import in_scim_terms
 from headcount.directory.representation import Representation, group_text, member_values, render
-from headcount.directory.tenant import PasswordPolicy, Tenant
+from headcount.directory.tenant import Tenant
 from headcount.directory.unknown_counts import UnknownCounts
 from headcount.events.notifier import Notifier
 from headcount.scim.comparison import compare_document
@@ -34,6 +35,7 @@ from headcount.scim.errors import (
     NotFoundError,
     PayloadTooLargeError,
     PreconditionFailedError,
+    ScimError,
 )
 from headcount.scim.patch import MembersNeededError, PatchResult, apply_patch, read_patch
 from headcount.scim.paths import BoundPath
@@ -43,7 +45,7 @@ from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.scopes import UNRESTRICTED, Operation, Permission, Permissions, with_secrets
 from headcount.scim.urns import ENTERPRISE_USER
-from headcount.scim.validation import check_replacement, check_required, validate_resource
+from headcount.scim.validation import ValidResource, check_replacement, check_required, validate_resource
 from headcount.scim.versions import matches_tag
 from headcount.store.interface import (
     DEFAULT_CONNECTION,
@@ -68,10 +70,10 @@ NOTHING: Final[Mapping[str, Json]] = {}
 """Nothing that the server gives a resource of itself."""
 
 _Result = TypeVar("_Result")
+_Checked = TypeVar("_Checked", ValidResource, PatchResult)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What every operation on a resource has in common."""
 
     actor: str
@@ -120,12 +122,15 @@ class Resources:
     ) -> None:
         self.tenant = tenant
         self.store = store
-        self._passwords = passwords
+        self._private = PrivateValues(store, passwords, tenant.passwords)
         self._unknown = unknown or UnknownCounts()
         self._notifier = notifier
 
     def projection(self, resource_type: ResourceType, request: Request) -> Projection:
         """The projection that a request asks for; raises InvalidValueError for one of too many names."""
+        permissions = request.permissions
+        if permissions.is_restricted and not request.has_projection:
+            return permissions.of(resource_type).projection
         most = self.tenant.limits.projection_names
         if len(request.attributes) > most or len(request.excluded_attributes) > most:
             raise InvalidValueError(f"'attributes' and 'excludedAttributes' take at most {most} names.")
@@ -135,9 +140,9 @@ class Resources:
             resource_type,
             bare_extension_names=self.tenant.profile.tolerates(Toleration.BARE_EXTENSION_NAMES),
         )
-        if not request.permissions.is_restricted:
+        if not permissions.is_restricted:
             return projection
-        return replace(projection, readable=request.permissions.of(resource_type).shown)
+        return replace(projection, readable=permissions.of(resource_type).shown)
 
     async def stored(self, resource_type: ResourceType, resource_id: str, *, groups: bool = True) -> StoredResource:
         """The stored resource; raises NotFoundError."""
@@ -152,10 +157,9 @@ class Resources:
         permission = permitted(permissions, resource_type, Operation.READ) if permissions.is_restricted else None
         projection = self.projection(resource_type, request)
         row = await self.stored(resource_type, resource_id, groups=resource_type.derives_groups)
-        if permission is not None:
-            check_reach(permission, row)
-        (row,) = await self.seen((row,), request)
-        return await self.represent(row, resource_type, projection, request)
+        document = check_reach(permission, row) if permission is not None else None
+        (shown,) = await self.seen((row,), request)
+        return await self.represent(shown, resource_type, projection, request, document if shown is row else None)
 
     async def _check_quota(self, resource_type: ResourceType) -> None:
         """Raises ForbiddenError when the tenant holds as many as it may; simultaneous ones may pass it by few."""
@@ -172,12 +176,18 @@ class Resources:
         return Fence(request.permissions, self.tenant.registry, self.store)
 
     async def represent(
-        self, row: StoredResource, resource_type: ResourceType, projection: Projection, request: Request
+        self,
+        row: StoredResource,
+        resource_type: ResourceType,
+        projection: Projection,
+        request: Request,
+        document: Mapping[str, Json] | None = None,
     ) -> Representation:
-        """The resource as it is sent; a group with very many members in pieces."""
+        """The resource as it is sent, its document if it is known; a group with very many members in pieces."""
         location = self.tenant.location(resource_type, row.id)
         if not row.member_count:
-            return Representation(row.id, row.version, location, render(row, self.tenant, resource_type, projection))
+            text = render(row, self.tenant, resource_type, projection, document)
+            return Representation(row.id, row.version, location, text)
         pieces = group_text(row, self.tenant, resource_type, projection, self.store, self.fence(request))
         if row.member_count > MEMBERS_A_PAGE and projection.wants("members"):
             return Representation(row.id, row.version, location, b"", pieces)
@@ -212,8 +222,10 @@ class Resources:
         """The write that adds a resource: checked, canonical, under an id of its own."""
         tenant = self.tenant
         permission = permitted(request.permissions, resource_type, Operation.CREATE)
-        valid = validate_resource(body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown)
-        self._unknown.note(tenant.name, resource_type.name, valid.unknown)
+        valid = self._counting(
+            resource_type,
+            lambda: validate_resource(body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown),
+        )
         resource = valid.resource
         check_writable(permission, {}, with_secrets(resource, valid.private))
         members = self._take_members(resource_type, resource)
@@ -228,11 +240,21 @@ class Resources:
             resource_id,
             orjson.dumps(resource),
             orjson.dumps(compare_document(resource, resource_type)),
-            await self._private(self._kept(valid.private), None),
+            await self._private.merged(self._private.kept(valid.private), None),
             keys_of(resource, resource_type),
             self.origin(request),
             MembershipChange(added=members) if members else None,
         )
+
+    def _counting(self, resource_type: ResourceType, compute: Callable[[], _Checked]) -> _Checked:
+        """What a request comes to; what no schema has is counted, also where it is refused for that."""
+        try:
+            result = compute()
+        except ScimError as error:
+            self._unknown.note(self.tenant.name, resource_type.name, error.unknown)
+            raise
+        self._unknown.note(self.tenant.name, resource_type.name, result.unknown)
+        return result
 
     async def id_for(self, _resource_type: ResourceType, _resource: Mapping[str, Json], _request: Request) -> str:
         """The id of a new resource."""
@@ -259,10 +281,12 @@ class Resources:
         permission = permitted(request.permissions, resource_type, Operation.UPDATE)
 
         async def compute(_row: StoredResource, current: dict[str, Json]) -> Change:
-            valid = validate_resource(
-                body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown, is_complete=False
+            valid = self._counting(
+                resource_type,
+                lambda: validate_resource(
+                    body, resource_type, tenant.profile, refuse_unknown=tenant.refuse_unknown, is_complete=False
+                ),
             )
-            self._unknown.note(tenant.name, resource_type.name, valid.unknown)
             resource = valid.resource
             check_sendable(permission, with_secrets(resource, valid.private))
             change = self._replaced_members(permission, resource)
@@ -295,10 +319,10 @@ class Resources:
                 )
 
             try:
-                result = attempt(None)
+                result = self._counting(resource_type, lambda: attempt(None))
             except MembersNeededError:
-                result = attempt(member_values(await self.fence(request).members(row.id), tenant))
-            self._unknown.note(tenant.name, resource_type.name, result.unknown)
+                members = member_values(await self.fence(request).members(row.id), tenant)
+                result = self._counting(resource_type, lambda: attempt(members))
             check_required(result.resource, resource_type)
             delta = result.members
             change = None if delta is None else MembershipChange(tuple(delta.added), tuple(delta.removed), delta.clear)
@@ -383,7 +407,7 @@ class Resources:
         request: Request,
     ) -> StoredResource:
         """Writes what differs, and gives the row as it then is."""
-        private = self._kept(change.private)
+        private = self._private.kept(change.private)
         differs = change.resource != current or bool(private)
         if not differs and change.members is None:
             return row
@@ -396,7 +420,7 @@ class Resources:
                 expected,
                 document=orjson.dumps(change.resource),
                 compare=orjson.dumps(compare_document(change.resource, resource_type)),
-                private=await self._private(private, row),
+                private=await self._private.merged(private, row),
                 keys=keys_of(change.resource, resource_type),
                 previous=keys_of(current, resource_type),
                 before=row.document,
@@ -407,8 +431,7 @@ class Resources:
         written = await self.carry_out(update, request)
         if _manager_of(change.resource) != _manager_of(current):
             return await self.stored(resource_type, row.id)
-        return replace(
-            row,
+        return row._replace(
             version=written.version,
             modified=written.modified,
             document=update.document or row.document,
@@ -465,31 +488,6 @@ class Resources:
     def _check_members(self, change: MembershipChange | None) -> None:
         if change is not None and len(change.added) + len(change.removed) > self.tenant.limits.members:
             raise PayloadTooLargeError(f"A request may change at most {self.tenant.limits.members} members.")
-
-    def _kept(self, private: Mapping[str, Json]) -> Mapping[str, Json]:
-        """Without the password, where the tenant's policy is to forget it."""
-        if self.tenant.passwords is PasswordPolicy.DISCARD:
-            return {name: value for name, value in private.items() if name != "password"}
-        return private
-
-    async def _private(self, private: Mapping[str, Json], row: StoredResource | None) -> bytes | None:
-        """What is kept of attributes that are never returned; None keeps what there is."""
-        if not private:
-            return None
-        kept: dict[str, Json] = {}
-        if row is not None:
-            stored = await self.store.read(row.type, row.id, groups=False, private=True)
-            kept = orjson.loads(stored.private) if stored and stored.private else {}
-        for name, value in private.items():
-            kept[name] = await self._secret(name, value)
-        return orjson.dumps({name: value for name, value in kept.items() if value is not None})
-
-    async def _secret(self, name: str, value: Json) -> Json:
-        if name != "password" or value is None:
-            return value
-        if not value:
-            raise InvalidValueError("'password' must not be empty.")
-        return await self._passwords.hash(value)
 
 
 def _manager_of(resource: Mapping[str, Json]) -> Json:

@@ -5,19 +5,19 @@ from there. Events no newer than the version it has it skips; its copy is then e
 """
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
+from headcount.events.listening import Listener, Sight, heard, members_seen
 from headcount.events.notifier import Notifier
-from headcount.events.telling import events_of, tells_members
+from headcount.events.telling import tells_members
 from headcount.events.types import EVENT_TYPES, VERBS, Event, prefix_of
 from headcount.scim.errors import InvalidValueError, ScimError
-from headcount.scim.projection import Projection
 from headcount.scim.registry import Registry, ResourceType
-from headcount.scim.scopes import Operation, Permissions
+from headcount.scim.scopes import Operation, Permission, Permissions
 from headcount.store.interface import Position, Query, StoredResource, Target
 from headcount.store.keeping import Line, Put, TenantKeeping
 
@@ -31,7 +31,6 @@ MOST_CONSUMERS: Final = 1_000
 _ROWS_AT_A_TIME: Final = 1_000
 _SCAN: Final = 1.0
 """Seconds for which rows that are not wanted are passed over at once; then the listener is told how far that went."""
-_MEMBERS_AT_A_TIME: Final = 10_000
 
 
 class ResnapshotError(ScimError):
@@ -91,11 +90,19 @@ class SnapshotPlace:
 class Feed:
     """The feed of one tenant."""
 
-    def __init__(self, store: TenantKeeping, tenant: str, registry: Registry, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        store: TenantKeeping,
+        tenant: str,
+        registry: Registry,
+        notifier: Notifier,
+        sight_of: Callable[[Permissions], Sight],
+    ) -> None:
         self._store = store
         self._tenant = tenant
         self._registry = registry
         self._notifier = notifier
+        self._sight_of = sight_of
 
     async def position(self) -> int:
         """The position behind the last change that was committed."""
@@ -149,7 +156,7 @@ class Feed:
         after = place.after
         for kind in remaining:
             rows, last = await self._rows(kind, after, limit - len(items), permissions)
-            items += [await self._item(row, kind, permissions) for row in rows]
+            items += [await self._item(row, permissions.of(kind), self._listener(permissions)) for row in rows]
             if last is not None:
                 return place, items, SnapshotPlace(place.position, kind.name, last.id)
             after = ""
@@ -166,13 +173,12 @@ class Feed:
         rows = await self._store.changes_after(after, limit=limit, resource_id=wish.resource_id)
         if not rows and after > await self._store.last_position():
             raise ResnapshotError  # the database was put back to what it was before
-        events = [
-            event
-            for row in rows
-            for event in events_of(row, self._tenant, self._registry, permissions)
-            if wish.wants(event)
-        ]
+        listener = self._listener(permissions)
+        events = [event async for event in heard(self._store, rows, listener) if wish.wants(event)]
         return Batch(events, rows[-1].position if rows else after, len(rows) == limit)
+
+    def _listener(self, permissions: Permissions) -> Listener:
+        return Listener(self._tenant, self._registry, permissions, self._sight_of(permissions))
 
     async def _rows(
         self, kind: ResourceType, after: str, limit: int, permissions: Permissions
@@ -185,23 +191,18 @@ class Feed:
         page = await self._store.search(query)
         return page.resources, page.last
 
-    async def _item(self, row: StoredResource, kind: ResourceType, permissions: Permissions) -> Item:
-        permission = permissions.of(kind)
+    async def _item(self, row: StoredResource, permission: Permission, listener: Listener) -> Item:
         document = row.document
-        if permission.shown is not None or not kind.is_verbatim:
-            document = orjson.dumps(Projection(kind, readable=permission.shown).apply(orjson.loads(document)))
-        members = None
-        if tells_members(permission):
-            members = await self._members(row.id) if row.member_count else ()
+        if not permission.projection.is_verbatim:
+            document = orjson.dumps(permission.projection.apply(orjson.loads(document)))
+        members = await self._members(row, listener) if tells_members(permission) else None
         return Item(row.type, row.id, row.version, document, members)
 
-    async def _members(self, group_id: str) -> tuple[str, ...]:
-        ids: list[str] = []
-        while found := await self._store.members(group_id, after=ids[-1] if ids else "", limit=_MEMBERS_AT_A_TIME):
-            ids += [member.id for member in found]
-            if len(found) < _MEMBERS_AT_A_TIME:
-                break
-        return tuple(ids)
+    async def _members(self, row: StoredResource, listener: Listener) -> tuple[str, ...]:
+        if not row.member_count:
+            return ()
+        pages = members_seen(self._store, row.id, listener)
+        return tuple([member async for page in pages for member in page])
 
 
 def known_types(registry: Registry) -> frozenset[str]:

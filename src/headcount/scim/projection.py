@@ -2,21 +2,95 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from headcount.scim.errors import InvalidValueError
 from headcount.scim.paths import bind_path, split_urn
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Attribute, Json, Returned
+from headcount.scim.urns import ENTERPRISE_USER
 
 Selection: TypeAlias = Mapping[tuple[str, str], frozenset[str] | None]
 """(extension URN or "", attribute name) → names of sub-attributes, None for the whole attribute."""
+
+Rules: TypeAlias = Mapping[str, "Rules | None"]
+"""Which members of an object show: None as they are, objects and arrays of objects by rules of their own."""
 
 NOTHING: Final = frozenset[str]()
 """No sub-attribute: the attribute is left out."""
 _ALWAYS: Final = Returned.ALWAYS
 _REQUEST: Final = Returned.REQUEST
 _ALWAYS_READABLE: Final = frozenset({"schemas", "id", "meta"})
+_HIDDEN: Final[Rules] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a client may see of the resources of one type, prepared once for all of them."""
+
+    rules: Rules
+    schemas: frozenset[str] | None
+    """What `schemas` may name; None for anything."""
+    is_of_derived: bool
+    """Whether everything that is stored shows, and only some of what is derived does not."""
+    groups: Rules | None
+    """What shows of the elements of `groups`."""
+    manager: Rules | None
+    """What shows of `manager`; never its derived parts without what is stored."""
+
+    def apply(self, resource: Mapping[str, Json]) -> dict[str, Json]:
+        """The part of a resource that shows, in the same order."""
+        shown = cut_object(resource, self.rules)
+        if self.schemas is not None:
+            shown["schemas"] = [urn for urn in shown["schemas"] if urn in self.schemas]
+        return shown
+
+
+def cut_object(values: Mapping[str, Json], rules: Rules) -> dict[str, Json]:
+    """The members that show, and of arrays the elements of which something does."""
+    shown: dict[str, Json] = {}
+    for name, value in values.items():
+        below = rules.get(name, _HIDDEN)
+        if below is None:
+            shown[name] = value
+        elif below and (part := cut_list(value, below) if type(value) is list else cut_object(value, below)):
+            shown[name] = part
+    return shown
+
+
+def cut_list(elements: Iterable[Mapping[str, Json]], rules: Rules) -> list[dict[str, Json]]:
+    """The elements of which something shows."""
+    return [part for element in elements if (part := cut_object(element, rules))]
+
+
+def cut_of(resource_type: ResourceType, readable: Selection) -> Cut | None:
+    """The cut for a client; None where more than what the client may see decides what a response holds."""
+    rules: dict[str, Rules | None] = {}
+    for (urn, name), subs in readable.items():
+        into = cast("dict[str, Rules | None]", rules.setdefault(urn, {})) if urn else rules
+        into[name] = None if subs is None else dict.fromkeys(subs)
+    rules |= dict.fromkeys(_ALWAYS_READABLE)
+    manager = (rules.get(ENTERPRISE_USER) or {}).get("manager", _HIDDEN)
+    if not resource_type.is_verbatim or (manager and "value" not in manager):
+        return None
+    shown = frozenset({resource_type.schema.id, *(urn for urn, _ in readable)})
+    schemas = None if shown.issuperset(resource_type.urn_by_fold.values()) else shown
+    return Cut(rules, schemas, _shows_stored(resource_type, readable), rules.get("groups", _HIDDEN), manager)
+
+
+def _shows_stored(resource_type: ResourceType, readable: Selection) -> bool:
+    """Whether everything that documents hold shows."""
+    derived = {"groups"} if resource_type.derives_groups else {"members"} if resource_type.keeps_members else set()
+    parts = [("", resource_type.attributes.values())]
+    parts += [(extension.schema.id, extension.schema.by_name.values()) for extension in resource_type.extensions]
+    for urn, attributes in parts:
+        for attribute in attributes:
+            subs = readable.get((urn, attribute.name), NOTHING)
+            is_manager = urn == ENTERPRISE_USER and attribute.name == "manager"  # of which the value alone is stored
+            is_stored = not attribute.is_secret and attribute.name not in _ALWAYS_READABLE | (set() if urn else derived)
+            if is_stored and subs is not None and not (is_manager and "value" in subs):
+                return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +106,8 @@ class Projection:
     """Attributes returned on request that the request itself wrote (RFC 7643 §7)."""
     readable: Selection | None = None
     """What the client may see, besides `schemas`, `id` and `meta`; None for everything."""
+    cut: Cut | None = None
+    """The same prepared, for requests that have no wishes of their own."""
 
     @property
     def asks_nothing(self) -> bool:
@@ -60,8 +136,8 @@ class Projection:
 
     def apply(self, resource: Mapping[str, Json]) -> dict[str, Json]:
         """The part of a canonical resource that is returned, in the same order."""
-        if self.readable is not None and self.asks_nothing and self.resource_type.is_verbatim:
-            return self._readable(resource, self.readable)
+        if self.cut is not None and self.asks_nothing:
+            return self.cut.apply(resource)
         shown: dict[str, Json] = {}
         attributes = self.resource_type.attributes
         for name, value in resource.items():
@@ -69,23 +145,6 @@ class Projection:
             part = self._extension(name, value) if attribute is None else self._part(attribute, value, "")
             if name == "schemas" and self.readable is not None:
                 part = [urn for urn in value if self._shows_some_of(urn, self.readable)]
-            if part is not None:
-                shown[name] = part
-        return shown
-
-    def _readable(self, resource: Mapping[str, Json], readable: Selection) -> dict[str, Json]:
-        """The same where nothing but what the client may see decides: most of it is returned as it is."""
-        attributes = self.resource_type.attributes
-        shown: dict[str, Json] = {}
-        for name, value in resource.items():
-            if name == "schemas":
-                part = [urn for urn in value if self._shows_some_of(urn, readable)]
-            elif name not in attributes:
-                part = self._extension(name, value)
-            elif name in _ALWAYS_READABLE or readable.get(("", name), NOTHING) is None:
-                part = value
-            else:
-                part = self._part(attributes[name], value, "")
             if part is not None:
                 shown[name] = part
         return shown
@@ -140,7 +199,9 @@ class Projection:
     ) -> dict[str, Json]:
         left_out = self.excluded.get((urn, attribute.name)) or NOTHING
         echoed = (urn, attribute.name) in self.echoed
-        readable = None if self.readable is None else self.readable.get((urn, attribute.name))
+        readable = None
+        if self.readable is not None and (urn or attribute.name not in _ALWAYS_READABLE):
+            readable = self.readable.get((urn, attribute.name))
         shown = {}
         for name, item in value.items():
             sub = attribute.by_name[name]

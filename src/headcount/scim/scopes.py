@@ -18,7 +18,7 @@ from headcount.scim.filters.grammar import parse_filter
 from headcount.scim.filters.named_members import named_members
 from headcount.scim.paths import BoundPath, bind_path
 from headcount.scim.profiles import STRICT, Profile
-from headcount.scim.projection import NOTHING, Selection, selection_of
+from headcount.scim.projection import NOTHING, Projection, Selection, cut_of, selection_of
 from headcount.scim.registry import Registry, ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.urns import ENTERPRISE_USER
@@ -60,7 +60,7 @@ class Scope:
     """Whether it is what a scope for any type says of this one: what the type lacks is then no mistake."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Permission:
     """What is allowed for one resource type."""
 
@@ -77,6 +77,14 @@ class Permission:
     def shown(self) -> Selection | None:
         """What responses hold besides `schemas`, `id` and `meta`; None for everything."""
         return self.readable if self.may(Operation.READ) else {}
+
+    @cached_property
+    def projection(self) -> Projection:
+        """The same as a response to a request that asks for nothing in particular."""
+        shown = self.shown
+        return Projection(
+            self.resource_type, readable=shown, cut=None if shown is None else cut_of(self.resource_type, shown)
+        )
 
     def may(self, operation: Operation) -> bool:
         """Whether the operation is allowed on some resources at least."""
