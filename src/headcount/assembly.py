@@ -47,9 +47,12 @@ from headcount.http.gate import Gate
 from headcount.http.journal import Journal
 from headcount.http.logs import AccessLog, configure_logs
 from headcount.http.manage import ManageEndpoints, Route, bound
+from headcount.http.manage_archives import ARCHIVE_ROUTES, ManagedArchives
 from headcount.http.manage_record import RECORD_ROUTES, ManagedRecord
 from headcount.http.manage_reviews import REVIEW_ROUTES, ManagedReviews
 from headcount.http.manage_schemas import SCHEMA_ROUTES, ManagedSchemas
+from headcount.http.manage_tokens import TOKEN_ROUTES, ManagedTokens
+from headcount.http.manage_webhooks import WEBHOOK_ROUTES, ManagedWebhooks
 from headcount.http.protocol import BoundedProtocol
 from headcount.http.requests import RequestIds
 from headcount.http.scim import ScimEndpoints
@@ -193,8 +196,9 @@ def _serving(installation: Installation, notifier: Notifier, stop: Callable[[], 
         processes=settings.workers,
         notifier=notifier,
         journal=Journal(installation.attempts, installation.requests),
-        manage=ManageEndpoints(_managed(installation), __version__),
+        manage=ManageEndpoints(_managed(installation), __version__, settings.archive_bytes),
         credentials=_client_credentials(installation, gate),
+        token_failures=settings.token_failures,
     )
     return Serving(scim, installation.store, log, ids, admission, stop)
 
@@ -219,9 +223,17 @@ def _client_credentials(installation: Installation, gate: Gate) -> ClientCredent
 def _managed(installation: Installation) -> Sequence[Route]:
     """What can be called below `/manage`."""
     managed = ManagedSchemas(installation.schemas, installation.indexes, installation.unknown)
+    archives = ManagedArchives(installation.exports, installation.imports)
     reviews = ManagedReviews(installation.reviewing)
     record = ManagedRecord(installation.audit, installation.requests, installation.lock_outs)
-    return (*bound(SCHEMA_ROUTES, managed), *bound(RECORD_ROUTES, record), *bound(REVIEW_ROUTES, reviews))
+    return (
+        *bound(SCHEMA_ROUTES, managed),
+        *bound(ARCHIVE_ROUTES, archives),
+        *bound(RECORD_ROUTES, record),
+        *bound(REVIEW_ROUTES, reviews),
+        *bound(TOKEN_ROUTES, ManagedTokens(installation.tokens, installation.token_report)),
+        *bound(WEBHOOK_ROUTES, ManagedWebhooks(installation.webhooks)),
+    )
 
 
 def _background(installation: Installation, notifier: Notifier) -> Iterator[Coroutine[Any, Any, None]]:

@@ -54,6 +54,11 @@ class Settings:
         "", "Private address ranges, separated by commas, that issuers and webhooks may be in: 127.0.0.0/8,10.1.0.0/16."
     )
     access_token_lifetime: int = _setting(3_600, "Seconds that a token of the token endpoint is valid for.")
+    token_failures: int = _setting(
+        60,
+        "Failures at the token endpoint that one client at one address may have in a minute, and ten times as many one "
+        "address; 0 for any number.",
+    )
     log_format: str = _setting("text", "text or json.")
     log_level: str = _setting("info", "debug, info, warning or error.")
     workers: int = _setting(1, "Processes that serve.")
@@ -73,6 +78,7 @@ class Settings:
     bulk_bytes: int = _setting(4 * 1024 * 1024, "Bytes in a bulk request.")
     body_bytes: int = _setting(1024 * 1024, "Bytes in any other request.")
     group_body_bytes: int = _setting(16 * 1024 * 1024, "Bytes in a request to a group.")
+    archive_bytes: int = _setting(1024 * 1024 * 1024, "Bytes in an archive of a tenant that is sent to /manage.")
     members: int = _setting(100_000, "Members that one request may change.")
     patch_operations: int = _setting(1_000, "Operations in a PATCH.")
     filter_bytes: int = _setting(8 * 1024, "Bytes in a filter.")
@@ -187,7 +193,7 @@ _CHOICES: Final = {
 }
 _NUMBERS: Final = tuple(item.name for item in fields(Settings) if type(item.default) in (int, float))
 _BOOLEANS: Final = {"true": True, "false": False}
-_ZERO_TOO: Final = ("connections_per_address", "patched_members")
+_ZERO_TOO: Final = ("connections_per_address", "patched_members", "token_failures")
 _BODIES: Final = ("bulk_bytes", "body_bytes", "group_body_bytes")
 
 

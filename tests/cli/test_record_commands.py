@@ -61,6 +61,12 @@ def test_the_record_is_listed_and_filtered(folder, acme):
     (refused,) = answer(folder, "audit", "list", "--tenant", "acme", "--refused", "--resource", "User")
     assert (refused["action"], refused["status"]) == ("create", 409)
     assert answer(folder, "audit", "list", "--tenant", "acme", "--until", "2026-01-01") == []
+    first, *rest = answer(folder, "audit", "list", "--tenant", "acme", "--connection", "default")
+    goes_on = ("--before", str(first["position"]), "--connection", "default")
+    assert answer(folder, "audit", "list", "--tenant", "acme", *goes_on) == rest
+    assert answer(folder, "audit", "list", "--tenant", "acme", "--request", first["requestId"]) == [first]
+    exported = run(folder, "audit", "export", "--tenant", "acme", "--resource", f"User/{acme['bob']}").stdout
+    assert [json.loads(line) for line in exported.splitlines()] == list(reversed(rows))
     shown = run(folder, "audit", "list", "--tenant", "acme", "--action", "delete").stdout
     assert acme["bob"] in shown
     assert refusal(run(folder, "audit", "list", "--tenant", "acme", "--since", "yesterday")) == (
@@ -83,6 +89,13 @@ def test_the_export_is_one_line_an_entry_the_oldest_first(folder, acme):
 def test_tampering_ends_with_exit_code_1(folder, acme, tmp_path):
     good = run(folder, "audit", "verify", "--tenant", "acme")
     assert (good.returncode, "TAMPERED" in good.stdout) == (0, False)
+    head = next(chain["head"] for chain in answer(folder, "audit", "verify", "--tenant", "acme") if chain["head"])
+    assert f"head {head}" in run(folder, "audit", "verify", "--tenant", "acme").stdout
+    assert run(folder, "audit", "verify", "--head", head).returncode == 0
+    tenant, chain, _, digest = head.split("/")
+    ahead = run(folder, "audit", "verify", "--head", head, "--head", f"{tenant}/{chain}/99/{digest}")
+    assert (ahead.returncode, "block 99 record 0: the end was cut off" in ahead.stdout) == (1, True)
+    assert refusal(run(folder, "audit", "verify", "--head", "9f86"))[0] == 1
     database = tmp_path / "headcount.db"
     with sqlite3.connect(folder / "headcount.db") as source, sqlite3.connect(database) as target:
         source.backup(target)
@@ -221,7 +234,7 @@ def test_likenesses_are_listed_linked_and_dismissed(folder, acme):
         (["--guard", '[{"kind":"move","number":1}]'], 1, "'kind' is one of deactivate, delete, leave, not 'move'."),
         (["--adoption", "always"], 1, "'adoption' is one of refuse, sameExternalId, not 'always'."),
         (["--rehire", "never"], 1, "'rehire' is one of new, sameId, not 'never'."),
-        (["--request-log", "all"], 1, "'requestLog' is one of off, metadata, bodies, not 'all'."),
+        (["--request-log", "all"], 1, "'requestLog' is one of off, metadata, failures, bodies, not 'all'."),
     ],
 )
 def test_policies_that_make_no_sense_are_refused(folder, arguments, exit_code, message):

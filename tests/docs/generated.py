@@ -21,15 +21,18 @@ from docs.target_packs import pack_tables
 from headcount.cli import app
 from headcount.directory.operator_schemas import OPERATOR_REGISTRY
 from headcount.http.manage import Route
+from headcount.http.manage_archives import ARCHIVE_ROUTES
 from headcount.http.manage_record import RECORD_ROUTES
 from headcount.http.manage_reviews import REVIEW_ROUTES
 from headcount.http.manage_schemas import SCHEMA_ROUTES
+from headcount.http.manage_tokens import TOKEN_ROUTES
+from headcount.http.manage_webhooks import WEBHOOK_ROUTES
 from headcount.scim import definitions
 from headcount.scim.schemas import Attribute, Schema
 from headcount.settings import PREFIX, Settings
 
 UNITS = {"Seconds": "seconds", "Bytes": "bytes"}
-MANAGED_ROUTES = (*SCHEMA_ROUTES, *RECORD_ROUTES, *REVIEW_ROUTES)
+MANAGED_ROUTES = (*SCHEMA_ROUTES, *ARCHIVE_ROUTES, *RECORD_ROUTES, *REVIEW_ROUTES, *TOKEN_ROUTES, *WEBHOOK_ROUTES)
 SCHEMAS = (definitions.USER, definitions.ENTERPRISE_USER, definitions.GROUP)
 
 

@@ -14,7 +14,7 @@ from headcount.scim.errors import ScimError
 from headcount.scim.profiles import Toleration
 from headcount.settings import Settings
 
-SIZES = {"": 1, "KiB": 1024, "MiB": 1024**2, "s": 1, "hour": 3600}
+SIZES = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "s": 1, "hour": 3600}
 
 
 def page(name: str) -> str:

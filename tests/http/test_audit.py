@@ -125,7 +125,8 @@ def test_an_untouched_record_verifies(apart, client):
         client.new_user()
     found = verified(apart, client)
     assert (found["problems"], found["records"], found["unsealed"]) == ([], 3, 0)
-    assert len(found["head"]) == 64
+    tenant, chain, number, digest = found["head"].split("/")
+    assert (tenant, chain, int(number) >= 1, len(digest)) == (tenant_of(client), "changes", True, 64)
     client.new_user()
     unsealed = apart.administer(lambda installation: installation.audit.verify(tenant_of(client)))[0]
     assert unsealed["unsealed"] in (0, 1), "a server seals by and by"
@@ -265,8 +266,9 @@ def test_the_request_log_says_what_was_forgiven_and_how_it_ended(apart, client):
     assert "secret" not in json.dumps(rows)
 
 
-def test_no_secret_gets_into_the_request_log(apart, client):
-    policy(apart, client, "bodies")
+@pytest.mark.parametrize("kept", ["failures", "bodies"])
+def test_no_secret_gets_into_the_request_log(apart, client, kept):
+    policy(apart, client, kept)
     secret = {"password": "hunter2"}
     operation = {"op": "replace", "path": f"{USER}:password", "value": "hunter2"}
     for method, path, body in (
@@ -276,18 +278,37 @@ def test_no_secret_gets_into_the_request_log(apart, client):
         ("POST", "/Bulk", {"Operations": [{"method": "POST", "path": "/Users", "bulkId": "b", "data": secret}]}),
         ("GET", "/Users?filter=password%20eq%20%22hunter2%22", None),
         ("POST", "/Users/.search", {"filter": 'password eq "hunter2"'}),
+        ("POST", "/Users", user(password=["hunter2"], active="True")),
+        ("POST", "/Users", user(password={"value": "hunter2"})),
+        ("POST", "/Users", user(name={"password": "hunter2"}, active=7)),
+        ("PATCH", "/Users/x", {"Operations": [{"op": "replace", "path": 'password[value eq "hunter2"]', "value": 1}]}),
+        ("PATCH", "/Users/x", {"Operations": [{"op": "replace", "path": 'emails[password eq "hunter2"].value'}]}),
+        ("PATCH", "/Users/x", {"Operations": [{"op": "replace", "path": "password", "value": {"x": ["hunter2"]}}]}),
+        ("POST", "/Users", user(password="hunter2")),
     ):
         client.send(method, path, body)
-    until(lambda: len(logged(apart, client)) == 6)
+    until(lambda: len(logged(apart, client)) == 13)
     assert logged(apart, client)[3]["outcome"] == "done, but 1 of 1 operations were refused"
     assert kept_of(apart, tenant_of(client), "hunter2") == 0
 
 
 def test_policies_of_the_request_log(apart, client):
     client.new_user()
-    (row,) = until(lambda: logged(apart, client))
-    assert row["status"] == 201
-    assert "body" not in row, "metadata only, unless it is asked for"
+    client.post("/Users", user(active="True", password="hunter2")).ok(201)
+    client.post("/Users", user(title=7))
+    client.get("/Users/nobody")
+    client.bulk({"method": "DELETE", "path": "/Users/nobody"}).ok()
+    rows = until(lambda: len(logged(apart, client)) == 5 and logged(apart, client))
+    assert [row["status"] for row in rows] == [201, 201, 400, 404, 200]
+    assert ["body" in row for row in rows] == [False, True, True, True, True], "unless set, of what was not plain"
+    assert rows[1]["body"]["active"] == "True"
+    assert rows[1]["body"]["password"] == "[redacted]"
+    assert rows[2]["answer"]["scimType"] == "invalidValue"
+    policy(apart, client, "metadata")
+    time.sleep(1.1)
+    client.post("/Users", user(title=7))
+    rows = until(lambda: len(logged(apart, client)) == 6 and logged(apart, client))
+    assert (rows[5]["status"], "body" in rows[5]) == (400, False)
     policy(apart, client, "off")
     time.sleep(1.1)  # a server believes a tenant's settings for a second
     client.new_user()
@@ -295,6 +316,33 @@ def test_policies_of_the_request_log(apart, client):
     before = len(logged(apart, client))
     time.sleep(1.2)
     assert len(logged(apart, client)) == before
+
+
+def test_the_operators_requests_are_kept_as_well_and_no_secret_of_theirs(apart, client):
+    token, name = apart.operator_token(), tenant_of(client)
+    bad = {"schemas": ["urn:headcount:params:scim:schemas:core:1.0:Tenant"], "name": "No Name"}
+    good = {"schemas": ["urn:headcount:params:scim:schemas:core:1.0:AccessToken"], "tenant": name, "name": "t"}
+    with apart.client("/scim/v2", token) as operator:
+        refused = operator.post("/Tenants", bad).headers["x-request-id"]
+        made = operator.post("/AccessTokens", good)
+        manager = operator.at("/manage")
+        row = until(lambda: (found := manager.get(f"/tenants/_operator/requests/{refused}")).status == 200 and found)
+        assert (row.json["status"], row.json["body"]["name"]) == (400, "No Name")
+        assert row.json["outcome"].startswith("refused: 'No Name' is no tenant name")
+        plain = manager.get(f"/tenants/_operator/requests/{made.headers['x-request-id']}").ok()
+        assert (plain["outcome"], "answer" in plain) == ("created", False)
+    assert kept_of(apart, "_operator", made.json["token"]) == 0
+
+
+def test_the_record_is_filtered_by_connection_and_request(apart, client):
+    made = client.post("/Users", user())
+    client.new_user()
+    with apart.client("/manage", apart.operator_token()) as manager:
+        path = f"/tenants/{tenant_of(client)}/audit"
+        assert len(manager.get(path, connection="default").ok()["entries"]) == 2
+        assert manager.get(path, connection="okta").ok()["entries"] == []
+        (entry,) = manager.get(path, request=made.headers["x-request-id"]).ok()["entries"]
+        assert entry["id"] == made.json["id"]
 
 
 def test_the_record_can_be_read_through_the_api(apart, client):
@@ -334,3 +382,10 @@ def test_the_record_can_be_read_through_the_api(apart, client):
     assert client.at("/manage").get(f"/tenants/{name}/audit").status == 401
     other.close()
     operator.close()
+
+
+def test_a_tenant_that_is_not_there_has_no_record(apart):
+    """The export as well says so before it begins."""
+    with apart.client("/manage", apart.operator_token()) as manager:
+        for path in ("", "/export", "/verification"):
+            assert manager.get(f"/tenants/nobody/audit{path}").error == (404, None)

@@ -187,6 +187,81 @@ def test_refused_attempts_are_sealed_and_go_after_retention(apart, client):
     assert "the record was removed" in str(found(apart, client, "refused")["problems"])
 
 
+def verified_with(server, client, *heads):
+    """The problems that the verification finds when it is given heads."""
+    chains = server.administer(lambda installation: installation.audit.verify(tenant_of(client), heads))
+    return [item["message"] for chain in chains for item in chain["problems"]]
+
+
+def cut_off(server, client):
+    """Removes the last block of the changes with what it sealed, as if they had never been."""
+    number, block = list(entries(server, client, "audit block").items())[-1]
+    positions = [record[0] for record in block["records"]]
+    assert number.startswith("changes/")
+    execute(
+        server,
+        "DELETE FROM entry WHERE tenant = ? AND collection = 'audit block' AND key = ?",
+        tenant_of(client),
+        number,
+    )
+    head = str(block["number"] - 1).encode()
+    execute(
+        server, "UPDATE entry SET value = ? WHERE tenant = ? AND collection = 'audit head'", head, tenant_of(client)
+    )
+    for position in positions:
+        execute(server, "DELETE FROM change WHERE tenant = ? AND sequence = ?", tenant_of(client), position)
+
+
+def test_an_end_that_was_cut_off_is_found_by_a_head_that_was_noted(apart, client):
+    """Whoever removes the last records with their block leaves a chain in which nothing is wrong."""
+    for _ in range(2):
+        client.new_user()
+        sealed(apart, client)
+    head = found(apart, client)["head"]
+    client.new_user()
+    sealed(apart, client)
+    assert verified_with(apart, client, head, found(apart, client)["head"]) == []
+    cut_off(apart, client)
+    assert verified_with(apart, client, head) == []
+    cut_off(apart, client)
+    assert verified_with(apart, client) == []
+    assert ["the end was cut off" in problem for problem in verified_with(apart, client, head)] == [True]
+    client.new_user()
+    sealed(apart, client)
+    assert verified_with(apart, client) == []
+    assert verified_with(apart, client, head) == ["the block is not that of the head that was noted"]
+
+
+def test_a_head_outlives_the_retention_of_its_block(apart, client):
+    for _ in range(2):
+        client.new_user()
+    aged(apart, client, 2, 40)
+    sealed(apart, client)
+    old = found(apart, client)["head"]
+    client.new_user()
+    sealed(apart, client)
+    new = found(apart, client)["head"]
+    forgotten(apart, 30)
+    assert len(entries(apart, client, "audit block")) == 1
+    assert verified_with(apart, client, old, new) == []
+    spoiled = old[:-4] + ("0000" if old[-4:] != "0000" else "1111")
+    assert len(verified_with(apart, client, spoiled)) == 1, "the checkpoint has the digest of the last block that went"
+
+
+def test_a_head_is_what_a_verification_prints(apart, client):
+    client.new_user()
+    sealed(apart, client)
+    head = found(apart, client)["head"]
+    with apart.client("/manage", apart.operator_token()) as manager:
+        path = f"/tenants/{tenant_of(client)}/audit/verification"
+        assert [chain["problems"] for chain in manager.get(path, heads=f"{head},{head}").ok()["chains"]] == [[], []]
+        later = head.replace("/1/", "/7/")
+        problems = [chain["problems"] for chain in manager.get(path, heads=later).ok()["chains"]]
+        assert [[item["block"] for item in chain] for chain in problems] == [[7], []]
+        assert manager.get(path, heads=head.rpartition("/")[2]).error == (400, "invalidValue")
+        assert manager.get(path, heads=head.replace(tenant_of(client), "other")).error == (404, None)
+
+
 def test_an_attack_is_counted_and_does_not_fill_the_disk(apart, client):
     bad = [client.post("/Users", b"{").status for _ in range(3)]
     assert bad == [400] * 3
@@ -263,7 +338,7 @@ def test_a_verifier_written_from_the_page_agrees(apart, client):
     key = apart.administer(_audit_key)
     head, unsealed = verify_by_the_page(apart, tenant_of(client), key)
     result = found(apart, client)
-    assert (result["problems"], result["head"], unsealed) == ([], head, 0)
+    assert (result["problems"], result["head"].split("/")[-1], unsealed) == ([], head, 0)
     assert result["erased"] == 2
 
 

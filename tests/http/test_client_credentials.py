@@ -13,6 +13,7 @@ from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from joserfc.jwk import KeySet
 
 from headcount.directory.operator_schemas import CONNECTION_SCHEMA
+from headcount.store.interface import OPERATOR_TENANT
 from issuers import new_key, running_issuer, signed
 from serving import tenant_of, user
 
@@ -171,7 +172,11 @@ def test_metadata_and_audience_follow_the_url_of_a_tenant_of_its_own(server, ten
         ("POST", "/t/acme/oauth/tokens", 404),
         ("POST", "/t/acme/oauth", 404),
         ("GET", "/.well-known/openid-configuration/t/acme", 404),
-        ("GET", "/.well-known/oauth-authorization-server", 404),
+        ("GET", "/oauth/token", 405),
+        ("POST", "/oauth/tokens", 404),
+        ("POST", "/oauth/", 404),
+        ("POST", "/t/_operator/oauth/token", 404),
+        ("GET", "/.well-known/oauth-authorization-server/t/_operator", 404),
         ("GET", "/.well-known/oauth-authorization-server/t/", 404),
         ("GET", "/.well-known/oauth-authorization-server/t/a%20b", 404),
         ("GET", "/.well-known/oauth-authorization-server/t/acme/x", 404),
@@ -183,6 +188,53 @@ def test_what_is_not_there_is_said_so(server, method, path, status):
 
 
 GRANT = {"grant_type": "client_credentials"}
+
+
+@pytest.fixture
+def back_office(server):
+    """A client of the operator's, made with scopes for tenants and the record."""
+
+    async def create(installation):
+        scopes = [{"type": "Tenant"}, {"type": "Audit", "operations": ["read"]}]
+        options = {"lifetime": timedelta(days=1), "scopes": scopes}
+        return await installation.tokens.create(OPERATOR_TENANT, "back office", **options)
+
+    secret, resource = server.administer(create)
+    return GRANT | {"client_id": resource["id"], "client_secret": secret}
+
+
+def asked_of_the_operator(server, form):
+    with server.client() as client:
+        return client.send("POST", "/oauth/token", urlencode(form).encode(), headers=FORM)
+
+
+def test_the_operators_clients_get_tokens_as_well(server, tenant, back_office):
+    token = asked_of_the_operator(server, back_office).ok()["access_token"]
+    with server.client("/scim/v2", token) as operator:
+        assert operator.get("/Tenants").status == 200
+        assert operator.get("/AccessTokens").status == 403
+        assert operator.at("/manage").get(f"/tenants/{tenant_of(tenant)}/audit").status == 200
+    assert tenant.with_token(token).get("/Users").status == 401
+
+
+def test_a_scope_narrows_an_operators_token_to_what_is_managed(server, tenant, back_office):
+    answer = asked_of_the_operator(server, back_office | {"scope": "Audit:read"}).ok()
+    with server.client("/scim/v2", answer["access_token"]) as operator:
+        assert operator.get("/Tenants").status == 403
+        assert operator.at("/manage").get(f"/tenants/{tenant_of(tenant)}/audit").status == 200
+    for scope in ("AccessToken", "Schema:read", "User"):
+        assert refused(asked_of_the_operator(server, back_office | {"scope": scope})) == (400, "invalid_scope")
+
+
+def test_a_tenants_client_gets_nothing_of_the_operators_endpoint(server, tenant, robot, back_office):
+    assert refused(asked_of_the_operator(server, robot.form)) == (401, "invalid_client")
+    assert refused(ask(tenant, back_office)) == (401, "invalid_client")
+
+
+def test_the_operators_metadata_name_its_issuer(server):
+    metadata = said(server, "/.well-known/oauth-authorization-server").ok()
+    assert (metadata["issuer"], metadata["token_endpoint"]) == (server.url, f"{server.url}/oauth/token")
+    assert metadata["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
 
 
 @pytest.mark.parametrize(

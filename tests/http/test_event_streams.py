@@ -1,11 +1,14 @@
 """Streams of events: what they are resumed by, how they stay alive, and when they end; and the operator's feed."""
 
+import asyncio
 import json
+import random
 import socket
 import time
 from contextlib import contextmanager
 from datetime import timedelta
 
+from headcount.client import Copy, EventClient
 from processes import eventually
 from serving import running_server, tenant_of
 
@@ -212,21 +215,131 @@ def test_what_belongs_to_no_resource_is_told_to_those_without_scopes(server, new
     assert "User/secret" not in json.dumps(told)
 
 
-def test_memberships_are_told_to_whom_no_fence_hides_people_or_groups(server, new_tenant):
+def fenced(server, client, **fences):
+    """A client whose token sees the users and groups that match."""
+    scopes = [
+        {**scope, **({"filter": fences[scope["type"]]} if scope["type"] in fences else {})}
+        for scope in GROUPS_AND_PEOPLE
+    ]
+    return client.with_token(server.new_token(client, scopes=scopes))
+
+
+def moves(told):
+    """(group, who came, who went, reason) of events about members."""
+    found = [event["data"] for event in told if event["type"] == "group.members"]
+    return [(data["resource"]["id"], data["added"], data["removed"], data.get("reason")) for data in found]
+
+
+def test_memberships_are_told_of_people_and_groups_that_are_seen(server, new_tenant):
     client = new_tenant()
-    ada = client.new_user(userName="ada")["id"]
-    team = client.new_group(ada, displayName="App-Admins")["id"]
-    client.patch(f"/Groups/{team}", {"op": "remove", "path": "members"})
-    fences = {"User": 'userName sw "z"', "Group": 'displayName sw "App-"'}
-    for name, fence in fences.items():
-        scopes = [{**scope, **({"filter": fence} if scope["type"] == name else {})} for scope in GROUPS_AND_PEOPLE]
-        listener = client.with_token(server.new_token(client, scopes=scopes))
+    ada, bob = (client.new_user(userName=name)["id"] for name in ("ada", "bob"))
+    app, other = (client.new_group(ada, bob, displayName=name)["id"] for name in ("App-Admins", "Other"))
+    client.patch(f"/Groups/{app}", {"op": "remove", "path": f'members[value eq "{ada}"]'})
+    cases = {
+        (): [(app, {ada, bob}, set()), (other, {ada, bob}, set()), (app, set(), {ada})],
+        (("User", 'userName sw "a"'),): [(app, {ada}, set()), (other, {ada}, set()), (app, set(), {ada})],
+        (("User", 'userName sw "z"'),): [],
+        (("Group", 'displayName sw "App-"'),): [(app, {ada, bob}, set()), (app, set(), {ada})],
+        (("User", 'userName sw "b"'), ("Group", 'displayName sw "App-"')): [(app, {bob}, set())],
+    }  # fmt: skip
+    for fences, expected in cases.items():
+        listener = fenced(server, client, **dict(fences))
         told = feed(listener).get("").ok()["events"]
-        assert "group.created" in [event["type"] for event in told]
-        assert not [event for event in told if event["type"] == "group.members"]
-        snapshot = feed(listener).get("/snapshot", types="Group").ok()["resources"]
-        assert [("members" in item) for item in snapshot] == [False]
-    unfenced = client.with_token(server.new_token(client, scopes=GROUPS_AND_PEOPLE))
-    assert [event["type"] for event in feed(unfenced).get("", types="group.members").ok()["events"]] == [
-        "group.members"
-    ] * 2
+        assert [(group, set(came), set(went)) for group, came, went, _ in moves(told)] == expected, fences
+        snapshot = {
+            item["id"]: set(item["members"])
+            for item in feed(listener).get("/snapshot", types="Group").ok()["resources"]
+        }
+        shown = {
+            group["id"]: {member["value"] for member in group.get("members", ())}
+            for group in listener.get("/Groups").ok()["Resources"]
+        }
+        assert snapshot == shown, fences
+
+
+def test_what_comes_within_a_fence_brings_its_memberships(server, new_tenant):
+    client = new_tenant()
+    ada, bob = (client.new_user(userName=name, title="Pilot")["id"] for name in ("ada", "bob"))
+    app, other = (client.new_group(ada, bob, displayName=name)["id"] for name in ("App-Admins", "Other"))
+    listener = fenced(server, client, User='title eq "Boss"', Group='displayName sw "App-"')
+    stream = feed(listener)
+    position = stream.get("").ok()["next"]
+
+    def told():
+        nonlocal position
+        answer = stream.get("", after=position).ok()
+        position = answer["next"]
+        return [event["type"] for event in answer["events"]], moves(answer["events"])
+
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "title", "value": "Boss"})
+    assert told() == (["user.created", "group.members"], [(app, [ada], [], "entered")])
+    client.patch(f"/Groups/{other}", {"op": "replace", "path": "displayName", "value": "App-Others"})
+    assert told() == (["group.created", "group.members"], [(other, [ada], [], "entered")])
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "title", "value": "Pilot"})
+    assert told() == (["user.deleted"], [])
+    client.delete(f"/Users/{bob}").ok(204)
+    assert told() == ([], []), "who was never seen is gone without a trace"
+
+
+def test_a_stream_tells_memberships_within_the_fence(server, new_tenant):
+    client = new_tenant()
+    ada, bob = (client.new_user(userName=name)["id"] for name in ("ada", "bob"))
+    with streaming(fenced(server, client, User='userName sw "a"')) as stream:
+        stream.until(ada.encode())
+        team = client.new_group(ada, bob, displayName="team")["id"]
+        client.delete(f"/Groups/{team}").ok(204)
+        text = stream.until(b"group.deleted")
+        assert f'"added":["{ada}"]'.encode() in text
+        assert bob.encode() not in text
+
+
+def test_the_copy_of_a_fenced_listener_is_what_it_may_read(server, new_tenant):
+    """People and groups come, go and change sides; the copy follows, from the beginning and from a snapshot."""
+    client = new_tenant()
+    chance = random.Random(5)  # noqa: S311  no secret
+    people = [client.new_user(userName=f"p{number}", title=chance.choice("ab"))["id"] for number in range(6)]
+    teams = [
+        client.new_group(*chance.sample(people, 3), displayName=f"{chance.choice('ab')}{number}")["id"]
+        for number in range(4)
+    ]
+    listener = fenced(server, client, User='title eq "a"', Group='displayName sw "a"')
+    stream = feed(listener)
+    copies = [Copy(), *(asyncio.run(snapshot_of(listener)) for _ in range(1))]
+    for step in range(60):
+        person, team = chance.choice(people), chance.choice(teams)
+        value = [{"value": person}]
+        operation = chance.choice([
+            (f"/Users/{person}", {"op": "replace", "path": "title", "value": chance.choice("ab")}),
+            (f"/Groups/{team}", {"op": "replace", "path": "displayName", "value": f"{chance.choice('ab')}{step}"}),
+            (f"/Groups/{team}", {"op": "add", "path": "members", "value": value}),
+            (f"/Groups/{team}", {"op": "remove", "path": f'members[value eq "{person}"]'}),
+        ])  # fmt: skip
+        client.patch(*operation)
+        if step == 40:
+            people.remove(person)
+            client.delete(f"/Users/{person}").ok(204)
+        if step % 7 == 0:
+            follow(stream, copies[1])
+    for copy in copies:
+        follow(stream, copy)
+    shown = asyncio.run(snapshot_of(listener))
+    wanted = {key: (known.resource, known.members) for key, known in shown.resources.items()}
+    for copy in copies:
+        assert {key: (known.resource, known.members) for key, known in copy.resources.items()} == wanted
+
+
+def follow(stream, copy):
+    """Takes in all that has happened."""
+    more = True
+    while more:
+        answer = stream.get("", after=copy.position).ok()
+        for event in answer["events"]:
+            copy.apply(event)
+        copy.position, more = answer["next"], answer["more"]
+
+
+async def snapshot_of(client):
+    """A copy, as the library makes it."""
+    host, port = client.address
+    async with EventClient(f"http://{host}:{port}/t/{tenant_of(client)}", client.token) as events:
+        return await events.snapshot()

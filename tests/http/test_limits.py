@@ -5,7 +5,6 @@ import pytest
 from headcount.directory.operator import request_of
 from headcount.directory.operator_schemas import ACCESS_TOKEN, TENANT
 from headcount.http.rates import Rates
-from headcount.scim.errors import TooManyRequestsError
 from serving import PATCH_OP, group, tenant_of, user
 
 RATE_HEADERS = {"ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"}
@@ -41,6 +40,7 @@ def test_a_token_beyond_its_rate_is_told_when_to_come_again(server, new_tenant):
     refused = client.get("/Users")
     assert refused.error == (429, None)
     assert 90 <= int(refused.headers["retry-after"]) <= 100
+    assert (refused.headers["ratelimit-limit"], refused.headers["ratelimit-remaining"]) == ("1", "0")
 
 
 def test_the_tenants_rate_counts_all_its_tokens(server, new_tenant):
@@ -53,9 +53,7 @@ def test_the_tenants_rate_counts_all_its_tokens(server, new_tenant):
 def test_a_bucket_holds_its_rate_and_no_more():
     rates = Rates(processes=1)
     assert [rates.take([("a", 3.0)]).remaining for _ in range(3)] == [2, 1, 0]
-    with pytest.raises(TooManyRequestsError) as refused:
-        rates.take([("a", 3.0)])
-    assert refused.value.retry_after == 1
+    assert rates.take([("a", 3.0)]).wait == 1
     assert rates.take([("b", 3.0)]).remaining == 2, "limits are apart"
 
 
@@ -63,8 +61,7 @@ def test_a_refused_request_uses_nothing_up():
     rates = Rates(processes=1)
     rates.take([("narrow", 0.001)])
     for _ in range(5):
-        with pytest.raises(TooManyRequestsError):
-            rates.take([("wide", 2.0), ("narrow", 0.001)])
+        assert rates.take([("wide", 2.0), ("narrow", 0.001)]).wait > 0
     assert rates.take([("wide", 2.0)]).remaining == 1
 
 

@@ -122,6 +122,45 @@ def test_a_scope_closes_what_it_does_not_name(serving_briefly, acme):
         assert hidden.json["detail"].replace(name, "nobody") == missing.json["detail"]
 
 
+def test_tokens_are_explained(manager, serving_briefly, acme):
+    name = tenant_of(acme)
+    serving_briefly.new_token(acme, scopes=[{"type": "User", "filter": "active eq true"}])
+    listed = manager.get(f"/tenants/{name}/tokens").ok()["tokens"]
+    assert [token["state"] for token in listed] == ["active", "active"]
+    assert "digest" not in str(listed)
+    ada = acme.new_user(active=False)["id"]
+    path = f"/tenants/{name}/tokens/{listed[1]['id']}"
+    report = manager.get(path, resource=f"Users/{ada}").ok()
+    assert (report["restricted"], report["resource"]["reached"]) == (True, False)
+    assert manager.get(path.replace(name, OPERATOR_TENANT)).error == (404, None)
+    assert manager.get(f"/tenants/{name}/tokens/nothing").error == (404, None)
+    assert manager.get("/tenants/nobody/tokens").error == (404, None)
+    mine = manager.get(f"/tenants/{OPERATOR_TENANT}/tokens").ok()["tokens"]
+    assert OPERATOR_TENANT in {token["tenant"] for token in mine}
+
+
+def test_deliveries_are_looked_at_and_sent_again(manager, serving_briefly, acme):
+    """Nobody listens there; and an address within is not called anyway."""
+    name = tenant_of(acme)
+    made = serving_briefly.administer(
+        lambda installation: installation.webhooks.create(name, "hook", "https://hooks.example", events=["user.*"])
+    )
+    path = f"/tenants/{name}/webhooks/{made['id']}"
+    acme.new_user()
+    assert manager.get(f"{path}/parked").ok() == {"parked": []}
+    assert isinstance(manager.get(f"{path}/deliveries", limit=5).ok()["deliveries"], list)
+    assert manager.post(f"{path}/redeliveries", {}).ok(202) == {"queued": 0}
+    assert manager.post(f"{path}/redeliveries", {"tasks": [7]}).ok(202) == {"queued": 0}
+    assert manager.post(f"{path}/redeliveries", {"after": 0, "until": 10**6}).ok(202)["queued"] >= 1
+    assert manager.send("POST", f"{path}/test").ok(202)["webhookId"].startswith(f"{made['id']}.test.")
+    assert manager.send("POST", f"{path}/rotation").ok()["secret"] != made["secret"]
+    for body in ([], {"tasks": "7"}, {"tasks": [True]}, {"until": 3}, {"tasks": [1], "after": 1}, {"after": -1}):
+        assert manager.post(f"{path}/redeliveries", body).error == (400, "invalidValue")
+    with serving_briefly.new_tenant() as other:
+        for call in ("deliveries", "parked"):
+            assert manager.get(f"{path}/{call}".replace(name, tenant_of(other))).error == (404, None)
+
+
 def test_the_document_tells_of_every_route(manager):
     document = manager.get("/openapi.json").ok()
     assert document["openapi"] == "3.1.0"

@@ -91,8 +91,14 @@ def test_an_assertion_is_used_once(server, operator):
 def test_a_token_of_an_issuer_outside_opens_the_tenant(tenant, operator):
     with running_issuer() as issuer:
         trusted = {"issuer": issuer.url, "audiences": ["headcount"], "subjects": ["robot"]}
-        body = {"schemas": [CONNECTION_SCHEMA.id], "tenant": "acme", "name": "trusts", "issuer": trusted}
-        operator.post("/Connections", body).ok(201)
+        by_claim = {"issuer": issuer.url, "audiences": ["headcount"], "claims": ["team=hr"]}
+        body = {"schemas": [CONNECTION_SCHEMA.id], "tenant": "acme"}
+        operator.post("/Connections", body | {"name": "trusts", "issuer": trusted}).ok(201)
+        operator.post("/Connections", body | {"name": "believes", "issuer": by_claim}).ok(201)
         assert tenant.with_token(issuer.token()).get("/Users").status == 200
+        robot = issuer.token(sub="a\0\ud800☃", team="hr")
+        ada = tenant.with_token(robot).new_user()["id"]
+        (entry,) = operator.at("/manage").get("/tenants/acme/audit", id=ada).ok()["entries"]
+        assert entry["actorDetail"] == {"issuer": issuer.url, "subject": "a\0?☃"}
         for stranger in (issuer.token(sub="someone"), issuer.token(iss="\0"), issuer.token(iss="\ud800")):
             assert tenant.with_token(stranger).get("/Users").status == 401

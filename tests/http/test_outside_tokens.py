@@ -343,6 +343,42 @@ def test_a_refused_token_tells_the_operator_why_and_is_not_logged(server, tenant
     assert token not in server.log.read_text()
 
 
+def test_the_record_names_whom_the_issuer_speaks_of(server, tenant, operator, issuer):
+    """In the change log, with refused attempts and in the request log; a consumer of events sees the connection alone."""
+    connection = trusting(operator, tenant, issuer, subjects=None, claims=["team=hr"])["id"]
+    detail = {"issuer": issuer.url, "subject": "robot"}
+    client = tenant.with_token(issuer.token(team="hr"))
+    ada = client.new_user(userName="ada")["id"]
+    client.patch(f"/Users/{ada}", {"op": "add", "path": "title", "value": "x"}).ok()  # with the token remembered
+    assert client.post("/Users", user(userName="ada")).status == 409
+    tenant.with_token(issuer.token(sub="Zoë\0" * 100, team="hr")).delete(f"/Users/{ada}").ok(204)
+    manager = operator.at("/manage")
+    record = f"/tenants/{tenant_of(tenant)}/audit"
+    deleted, updated, created = manager.get(record).ok()["entries"]
+    assert {entry["actor"] for entry in (deleted, updated, created)} == {connection}
+    assert [entry["actorDetail"] for entry in (updated, created)] == [detail, detail]
+    assert deleted["actorDetail"]["subject"] == ("Zoë\0" * 100)[:255]
+    assert manager.get(record, actor="robot").ok()["entries"] == [updated, created]
+    assert len(manager.get(record, actor=connection).ok()["entries"]) == 3
+    exported = [json.loads(line) for line in manager.get(f"{record}/export").body.splitlines()]
+    assert [entry["actorDetail"] for entry in exported[:2]] == [detail, detail]
+    refused = eventually(lambda: manager.get(record, outcome="refused", actor="robot").ok()["entries"])
+    assert [(entry["status"], entry["actorDetail"]) for entry in refused] == [(409, detail)]
+    logged = eventually(lambda: manager.get(f"/tenants/{tenant_of(tenant)}/requests").ok()["requests"])
+    assert (logged[0]["actor"], logged[0]["actorDetail"]) == (connection, detail)
+    told = tenant.at(f"/t/{tenant_of(tenant)}").get("/events", position=0).ok()
+    assert {event["data"]["actor"] for event in told["events"]} == {connection}
+    assert all(chain["problems"] == [] for chain in manager.get(f"{record}/verification").ok()["chains"])
+
+
+def eventually(found, seconds=15):
+    until = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    return value
+
+
 def test_a_lasting_token_beside_an_issuer_still_works(server, tenant, operator, issuer):
     trusting(operator, tenant, issuer)
     assert status(tenant, server.new_token(tenant, lifetime=timedelta(days=1))) == 200

@@ -39,7 +39,7 @@ RequestLogOption = Annotated[
     str | None,
     typer.Option(
         "--request-log",
-        help="What is kept of the last requests: off, metadata, or bodies, without secrets.",
+        help="What is kept of the last requests: off, metadata, bodies of failures and what was forgiven, or of all.",
         show_default=False,
     ),
 ]

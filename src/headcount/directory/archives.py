@@ -8,11 +8,11 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import orjson
 
@@ -55,32 +55,57 @@ class Tally:
         return {"lines": self.lines, "bytes": self.size, "sha256": self._digest.hexdigest()}
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file, readable by its owner alone: in the end whole and on the disk, or not there; raises ArchiveError."""
+    try:
+        file = os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb")
+    except OSError as error:
+        raise ArchiveError(f"{path}: {error.strerror}") from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+class Outlet:
+    """A file that only goes on: what was written is taken away, a piece after the other."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        """Adds to what is to be taken."""
+        self._pieces.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
+
 class ArchiveWriter:
     """Writes parts one after the other, then the manifest."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, out: BinaryIO | Outlet) -> None:
+        sink: Any = out  # both are fine, though one has more than the other
+        self._zip = zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED)
         self._parts: dict[str, Tally] = {}
 
     def __enter__(self) -> Self:
-        """Creates the file, readable by its owner alone."""
-        try:
-            self._file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb")
-        except OSError as error:
-            raise ArchiveError(f"{self._path}: {error.strerror}") from error
-        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_exception: object) -> None:
-        """Leaves a whole file or none."""
-        try:
-            self._zip.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        finally:
-            self._file.close()
-            if kind is not None:
-                self._path.unlink(missing_ok=True)
+    def __exit__(self, *_exception: object) -> None:
+        """Writes the directory of the ZIP file."""
+        self._zip.close()
 
     @contextmanager
     def part(self, name: str) -> Iterator["PartWriter"]:
@@ -104,23 +129,25 @@ class PartWriter:
     _out: Any
     tally: Tally
 
-    def add(self, line: bytes) -> None:
-        """Adds a line with its end."""
-        self.tally.take(line)
-        self._out.write(line)
+    def add(self, lines: Iterable[bytes]) -> None:
+        """Adds lines with their ends."""
+        for line in lines:
+            self.tally.take(line)
+            self._out.write(line)
 
 
 class ArchiveReader:
     """Reads an archive; raises ArchiveError for whatever is not as it was written."""
 
-    def __init__(self, path: Path, known: frozenset[str]) -> None:
-        self._path = path
+    def __init__(self, source: Path | BinaryIO, known: frozenset[str]) -> None:
+        self._source = source
+        self._name = str(source) if isinstance(source, Path) else "What was sent"
         self._known = known
 
     def __enter__(self) -> Self:
         """Opens the file and checks its manifest."""
-        with _as_archive_errors(self._path):
-            self._zip = zipfile.ZipFile(self._path)
+        with _as_archive_errors(self._name):
+            self._zip = zipfile.ZipFile(self._source)
         try:
             self.manifest = self._manifest()
         except BaseException:
@@ -145,27 +172,27 @@ class ArchiveReader:
     def lines(self, name: str) -> Iterator[Json]:
         """The decoded lines of a part; its digest is compared at the end."""
         told, tally = self.parts[name], Tally()
-        with _as_archive_errors(self._path), self._zip.open(f"{name}.ndjson") as source:
+        with _as_archive_errors(self._name), self._zip.open(f"{name}.ndjson") as source:
             while line := source.readline(MOST_LINE_BYTES + 1):
                 tally.take(line)
                 if len(line) > MOST_LINE_BYTES or tally.size > told["bytes"]:
-                    raise ArchiveError(f"{self._path}: {name} is longer than the manifest says, or a line too long.")
+                    raise ArchiveError(f"{self._name}: {name} is longer than the manifest says, or a line too long.")
                 yield orjson.loads(line)
         if tally.told() != told:
-            raise ArchiveError(f"{self._path}: {name} is not what was written; its digest differs.")
+            raise ArchiveError(f"{self._name}: {name} is not what was written; its digest differs.")
 
     def _manifest(self) -> dict[str, Json]:
-        with _as_archive_errors(self._path):
+        with _as_archive_errors(self._name):
             infos = {info.filename: info for info in self._zip.infolist()}
             found = infos.get(_MANIFEST)
             if found is None or found.file_size > _MOST_MANIFEST_BYTES:
-                raise ArchiveError(f"{self._path} is no archive of a tenant: it has no {_MANIFEST}.")
+                raise ArchiveError(f"{self._name} is no archive of a tenant: it has no {_MANIFEST}.")
             with self._zip.open(found) as source:
                 manifest = orjson.loads(source.read(_MOST_MANIFEST_BYTES + 1)[:_MOST_MANIFEST_BYTES])
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise ArchiveError(f"{self._path} is no archive of a tenant.")
+            raise ArchiveError(f"{self._name} is no archive of a tenant.")
         if manifest.get("version") != VERSION:
-            raise ArchiveError(f"{self._path} has version {manifest.get('version')}; this Headcount reads {VERSION}.")
+            raise ArchiveError(f"{self._name} has version {manifest.get('version')}; this Headcount reads {VERSION}.")
         self._check_parts(manifest, infos)
         return manifest
 
@@ -173,22 +200,22 @@ class ArchiveReader:
         parts = manifest.get("parts")
         names = {f"{name}.ndjson" for name in parts} if isinstance(parts, dict) else set()
         if names | {_MANIFEST} != infos.keys() or len(infos) != len(self._zip.infolist()):
-            raise ArchiveError(f"{self._path} holds other files than its manifest lists.")
+            raise ArchiveError(f"{self._name} holds other files than its manifest lists.")
         if not self._known.issuperset(manifest["parts"]):
-            raise ArchiveError(f"{self._path} has parts that this Headcount does not know.")
+            raise ArchiveError(f"{self._name} has parts that this Headcount does not know.")
         for name, told in manifest["parts"].items():
             info = infos[f"{name}.ndjson"]
             if not isinstance(told, dict) or told.keys() != Tally().told().keys() or info.file_size != told["bytes"]:
-                raise ArchiveError(f"{self._path}: the manifest does not tell what {name} is.")
+                raise ArchiveError(f"{self._name}: the manifest does not tell what {name} is.")
             if info.file_size > max(_SMALL, _MOST_RATIO * info.compress_size):
-                raise ArchiveError(f"{self._path}: {name} would come to {info.file_size:,} bytes, which is no NDJSON.")
+                raise ArchiveError(f"{self._name}: {name} would come to {info.file_size:,} bytes, which is no NDJSON.")
 
 
 @contextmanager
-def _as_archive_errors(path: Path) -> Iterator[None]:
+def _as_archive_errors(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ArchiveError(f"{path}: {error.strerror or error}") from error
+        raise ArchiveError(f"{name}: {error.strerror or error}") from error
     except _BROKEN as error:
-        raise ArchiveError(f"{path} is damaged, or no archive of a tenant: {error}") from error
+        raise ArchiveError(f"{name} is damaged, or no archive of a tenant: {error}") from error

@@ -8,6 +8,7 @@ from typing import Final
 from headcount.directory.client_assertions import ASSERTION_TYPE, ClientAssertions
 from headcount.directory.clients import Client, Clients, is_client_id
 from headcount.directory.issued_tokens import IssuedTokens
+from headcount.directory.managed import MANAGED_REGISTRY
 from headcount.directory.oauth_errors import (
     InvalidClientError,
     InvalidRequestError,
@@ -15,9 +16,13 @@ from headcount.directory.oauth_errors import (
     UnauthorizedClientError,
     UnsupportedGrantTypeError,
 )
+from headcount.directory.signed_text import claims_unverified
 from headcount.directory.tenant import Tenant
+from headcount.directory.trust import InvalidTokenError
 from headcount.scim.errors import InvalidValueError
 from headcount.scim.narrowing import check_wanted, spelled, wanted_of
+from headcount.scim.schemas import Json
+from headcount.store.interface import OPERATOR_TENANT
 
 GRANT_TYPE: Final = "client_credentials"
 _BASE: Final = "/scim/v2"
@@ -43,6 +48,8 @@ class Granted:
     """How long it lasts from now."""
     scope: str
     """What it was narrowed to; empty for all that the client may do."""
+    limits: tuple[tuple[str, float | None], ...]
+    """What it counts against, as a request with it does: names, and requests a second."""
 
 
 class ClientCredentials:
@@ -63,10 +70,10 @@ class ClientCredentials:
         self._assertions = assertions
         self._lifetime = lifetime
 
-    @property
-    def methods(self) -> list[str]:
-        """How clients can show who they are (RFC 8414 §2)."""
-        return ["client_secret_basic", "client_secret_post", *(["private_key_jwt"] if self._assertions else [])]
+    def methods(self, tenant_name: str) -> list[str]:
+        """How clients of a tenant can show who they are (RFC 8414 §2); the operator's have no keys."""
+        signing = ["private_key_jwt"] if self._assertions and tenant_name != OPERATOR_TENANT else []
+        return ["client_secret_basic", "client_secret_post", *signing]
 
     async def grant(
         self, tenant_name: str, form: Mapping[str, str], credentials: Credentials | None, address: str
@@ -118,13 +125,29 @@ class ClientCredentials:
     def _granted(self, client: Client, tenant: Tenant, scope: str) -> Granted:
         try:
             wanted = wanted_of(scope)
-            check_wanted(wanted, client.access.scopes, tenant.registry)
+            registry = MANAGED_REGISTRY if tenant.name == OPERATOR_TENANT else tenant.registry
+            check_wanted(wanted, client.access.scopes, registry)
         except InvalidValueError as error:
             raise InvalidScopeError(error.detail) from None
         now = time.time()
         expires = min(now + self._lifetime, client.access.expires)
         narrowing = spelled(wanted)
-        return Granted(self._issued.issue(client, narrowing, expires), int(expires - now), narrowing)
+        limits = (
+            (client.access.token_id, client.access.requests_per_second),
+            (tenant.name, tenant.quotas.requests_per_second),
+        )
+        return Granted(self._issued.issue(client, narrowing, expires), int(expires - now), narrowing, limits)
+
+
+def claimed_by(form: Mapping[str, str], credentials: Credentials | None) -> str:
+    """The id of the client that whoever sends the parameters says to be, nothing of it proven; empty for none."""
+    claimed: Json = credentials.client_id if credentials else form.get("client_id")
+    if "client_assertion" in form:
+        try:
+            claimed = claims_unverified(form["client_assertion"]).get("sub")
+        except InvalidTokenError:
+            return ""
+    return claimed if is_client_id(claimed) else ""
 
 
 def issuer_of(base_url: str) -> str:

@@ -7,7 +7,7 @@ import orjson
 from headcount.directory.operator_resources import OperatorResources
 from headcount.directory.webhooks import Webhooks
 from headcount.events.feed import ACKNOWLEDGED, CONSUMERS
-from headcount.events.telling import events_of, locks_out
+from headcount.events.telling import INACTIVE, events_of, locks_out
 from headcount.events.types import Event
 from headcount.events.webhooks.dispatching import lock_out_of
 from headcount.events.webhooks.subscription import LOCKED, Subscription
@@ -20,6 +20,8 @@ from headcount.store.administration import DatabaseStore
 from headcount.store.keeping import ChangeRow, TenantKeeping
 
 _PAGE: Final = 1_000
+_WINDOW: Final = 10_000
+"""Positions."""
 
 
 class LockOuts:
@@ -55,17 +57,36 @@ class LockOuts:
 
 
 async def _last(store: TenantKeeping, tenant: str, user: str) -> Event | None:
-    """The last deactivation or deletion of somebody."""
+    """The last deactivation or deletion of somebody: of who has that id or name, else of who had that name."""
+    holders = [resource_id for _, resource_id in await store.ids_of("User", "user_name", [fold(user)])]
+    for resource_id in (user, *holders):
+        if event := await _last_among(store, tenant, resource_id=resource_id):
+            return event
+    return await _last_named(store, tenant, user)
+
+
+async def _last_named(store: TenantKeeping, tenant: str, name: str) -> Event | None:
+    """The last one of somebody who had a name then: the newest rows are looked at first."""
+    until, first, size = await store.last_position(), await store.first_position(), _WINDOW
+    while until > first:
+        after = max(until - size, first - 1, 0)
+        if event := await _last_among(store, tenant, name=name, after=after, until=until):
+            return event
+        until, size = after, 2 * size
+    return None
+
+
+async def _last_among(  # rows of one resource, or of one name
+    store: TenantKeeping, tenant: str, *, resource_id: str = "", name: str = "", after: int = 0, until: int = 0
+) -> Event | None:
     found: Event | None = None
-    after = 0
-    by_id = bool(await store.changes_after(0, limit=1, resource_id=user))
-    while rows := await store.changes_after(after, limit=_PAGE, types=("User",), resource_id=user if by_id else ""):
+    while rows := await store.changes_after(
+        after, until=until, limit=_PAGE, types=("User",), resource_id=resource_id, marked=INACTIVE
+    ):
         after = rows[-1].position
         for row in rows:
-            if locks_out(row) and (by_id or _is_named(row, user)):
+            if locks_out(row) and (resource_id or _is_named(row, name)):
                 found = next(iter(events_of(row, tenant, _STANDARD, UNRESTRICTED)), found)
-        if len(rows) < _PAGE:
-            break
     return found
 
 

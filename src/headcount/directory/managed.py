@@ -20,10 +20,13 @@ def managed(name: str, description: str) -> ResourceType:
 SCHEMA: Final = managed("Schema", "Schemas, resource types, indexes and unknown attributes of tenants")
 AUDIT: Final = managed("Audit", "The record of who did what")
 REQUEST_LOG: Final = managed("RequestLog", "The last requests of clients")
+ARCHIVE: Final = managed("Archive", "Whole tenants, written to a file and made from one")
 REVIEW: Final = managed("Review", "Held changes, likenesses of people, and groups to be put back")
+TOKEN_REPORT: Final = managed("TokenReport", "What access tokens may do, and when they were used last")
+DELIVERY: Final = managed("Delivery", "Attempts to send events to webhook subscriptions")
 LOCK_OUT: Final = managed("LockOut", "Who has taken note that somebody is locked out")
 
-MANAGED: Final = (SCHEMA, AUDIT, REQUEST_LOG, REVIEW, LOCK_OUT)
+MANAGED: Final = (SCHEMA, ARCHIVE, AUDIT, REQUEST_LOG, REVIEW, TOKEN_REPORT, DELIVERY, LOCK_OUT)
 """All of it, in the order it is documented."""
 
 MANAGED_REGISTRY: Final = Registry((*OPERATOR_REGISTRY.resource_types, *MANAGED), OPERATOR_REGISTRY.schemas)

@@ -26,6 +26,18 @@ class InvalidClientError(OAuthError):
         super().__init__("The client is unknown here, or its secret or assertion is not valid.")
 
 
+class TooManyAttemptsError(OAuthError):
+    """Whoever sends it has failed too often, or has asked for too much, of late."""
+
+    code = "temporarily_unavailable"
+    status = 429
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("Too many attempts for now; see Retry-After.")
+        self.retry_after = retry_after
+        """Whole seconds."""
+
+
 class UnauthorizedClientError(OAuthError):
     """The client is not let in at present."""
 

@@ -52,9 +52,9 @@ def decoded(representation: Representation) -> dict[str, Json]:
     return resource
 
 
-def request_of(actor: str) -> Request:
-    """A request that came in through the command line rather than HTTP."""
-    return Request(actor=actor, request_id="")
+def request_of(actor: str, request_id: str = "") -> Request:
+    """A request that did not come in as SCIM: from the command line, which has no id, or below `/manage`."""
+    return Request(actor=actor, request_id=request_id)
 
 
 def _query(resource_type: ResourceType, equals: tuple[str, str] | None, limit: int) -> Query:

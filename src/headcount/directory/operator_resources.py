@@ -4,11 +4,11 @@ The API below `/scim/v2` and the command line come through here, so that neither
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import orjson
@@ -18,6 +18,7 @@ from headcount.directory.operator import find_all, find_one
 from headcount.directory.operator_schemas import ACCESS_TOKEN, CONNECTION, OPERATOR_REGISTRY, TENANT, WEBHOOK
 from headcount.directory.passwords import Passwords
 from headcount.directory.permissions import permitted
+from headcount.directory.refusals import in_scim_terms
 from headcount.directory.representation import Representation
 from headcount.directory.resources import NOTHING, Request, Resources
 from headcount.directory.tenant import Tenant
@@ -29,6 +30,7 @@ from headcount.scim.profiles import STRICT
 from headcount.scim.registry import Registry, ResourceType
 from headcount.scim.schemas import Attribute, Json
 from headcount.scim.scopes import ANY_TYPE, UNRESTRICTED, Operation, check_scopes, scopes_of
+from headcount.scim.urns import PATCH_OP
 from headcount.scim.values import canonical_value
 from headcount.sealing import digest_of, new_token
 from headcount.store.administration import DatabaseStore
@@ -49,6 +51,8 @@ WebhookMade = Callable[[str, str], Awaitable[str]]
 """The secret of a new subscription, by its id and tenant."""
 WebhookGone = Callable[[str, str], Awaitable[None]]
 """Takes the id and tenant of a subscription that was deleted."""
+Credentials: TypeAlias = Sequence[tuple[ResourceType, str]]
+"""What gives access to a tenant, or to what happens in it, by type and id."""
 
 
 class OperatorResources(Resources):
@@ -74,7 +78,7 @@ class OperatorResources(Resources):
         permitted(request.permissions, resource_type, Operation.CREATE)
         sent = {name.lower(): value for name, value in body.items()} if isinstance(body, Mapping) else {}
         if resource_type is TENANT:
-            return await self._create_tenant(body, request, sent.get("name"))
+            return await self._create_tenant(body, request, sent)
         if resource_type is CONNECTION:
             return await self._create_connection(body, request, f"{sent.get('tenant')}/{sent.get('name')}")
         if resource_type is WEBHOOK:
@@ -86,7 +90,7 @@ class OperatorResources(Resources):
         if not sent.get("expires") and sent.get("neverexpires") is not True:
             given["expires"] = canonical_value(_EXPIRES, (datetime.now(UTC) + LIFETIME).isoformat(), STRICT)
         done = await super().create(resource_type, body, request, given)
-        return replace(done, body=b'{"token":' + orjson.dumps(token) + b"," + done.body[1:])
+        return done._replace(body=b'{"token":' + orjson.dumps(token) + b"," + done.body[1:])
 
     async def prepare(
         self,
@@ -108,7 +112,10 @@ class OperatorResources(Resources):
         document = orjson.loads(row.document)
         if resource_type is TENANT:
             if document.get("state") != "suspended":
-                raise ConflictError("Suspend the tenant before it is deleted with everything in it.")
+                raise ConflictError(
+                    "Suspend the tenant before it is deleted with everything in it. "
+                    f"GET /manage/tenants/{document['name']}/archive exports it first."
+                )
             await self.remove_tenant(document["name"], resource_id, request)
             return
         await super().delete(resource_type, resource_id, request)
@@ -120,10 +127,15 @@ class OperatorResources(Resources):
                     await super().delete(ACCESS_TOKEN, token["id"], _following(request))
 
     async def remove_tenant(self, name: str, resource_id: str, request: Request) -> None:
-        """Removes a tenant with its tokens, its connections and everything in it."""
-        await self._remove_credentials(name, request)
-        await super().delete(TENANT, resource_id, request)
-        await self._installation.for_tenant(name).clear()
+        """Removes a tenant with its tokens, its connections and everything in it, and gives up its name at last.
+
+        Cut short, it leaves a suspended tenant that can be deleted again.
+        """
+        following = _following(request)
+        credentials = await self._credentials(name)  # all of them this tenant's, since it is there afterwards
+        await self._set_state(resource_id, "suspended", following)
+        await self._empty(name, resource_id, credentials, following)
+        await super().delete(TENANT, resource_id, following)
 
     async def check_tenant(self, name: str) -> None:
         """Raises NotFoundError when there is no such tenant."""
@@ -135,14 +147,25 @@ class OperatorResources(Resources):
         if name != DEFAULT_CONNECTION and await find_one(self, CONNECTION, "qualifiedName", f"{tenant}/{name}") is None:
             raise NotFoundError(f"The tenant '{tenant}' has no connection '{name}'.")
 
-    async def _create_tenant(self, body: Json, request: Request, name: Json) -> Representation:
-        if isinstance(name, str) and NAME.fullmatch(name):
-            await self._sweep(name, request)
+    async def _create_tenant(self, body: Json, request: Request, sent: Mapping[str, Json]) -> Representation:
+        """Adds a tenant. Whoever has its name removes what is left of a namesake, so that nobody inherits it."""
         given = {"profile": "tolerant", "passwords": "discard", "state": "active"}
+        name, state = sent.get("name"), None
+        remains = await self._remains(name)
+        if remains is not None:  # until they are gone, nobody does anything in the tenant
+            state = orjson.loads((await self.creation(TENANT, body, request, given)).document)["state"]
+            body = {**sent, "state": "suspended"}
         try:
-            return await super().create(TENANT, body, request, given)
+            made = await super().create(TENANT, body, request, given)
         except UniquenessError:
             raise UniquenessError(f"The tenant '{name}' exists already.") from None
+        if remains is None:
+            return made
+        following = _following(request)
+        await self._empty(str(name), made.id, remains, following)
+        await self._set_state(made.id, state, following)
+        row = await self.stored(TENANT, made.id)
+        return await self.represent(row, TENANT, self.projection(TENANT, request), request)
 
     async def _create_connection(self, body: Json, request: Request, name: str) -> Representation:
         try:
@@ -157,18 +180,32 @@ class OperatorResources(Resources):
         if self.webhook_made is None:
             return done
         secret = await self.webhook_made(done.id, orjson.loads(done.body)["tenant"])
-        return replace(done, body=b'{"secret":' + orjson.dumps(secret) + b"," + done.body[1:])
+        return done._replace(body=b'{"secret":' + orjson.dumps(secret) + b"," + done.body[1:])
 
-    async def _sweep(self, name: str, request: Request) -> None:
-        """Removes what a deletion that was cut short left of a namesake, so that nobody inherits it."""
-        if await find_one(self, TENANT, "name", name) is None:
-            await self._remove_credentials(name, request)
-            await self._installation.for_tenant(name).clear()
+    async def _credentials(self, tenant: str) -> Credentials:
+        return [
+            (resource_type, found["id"])
+            for resource_type in (ACCESS_TOKEN, CONNECTION, WEBHOOK)
+            async for found in find_all(self, resource_type, ("tenant", tenant))
+        ]
 
-    async def _remove_credentials(self, tenant: str, request: Request) -> None:
-        for resource_type in (ACCESS_TOKEN, CONNECTION, WEBHOOK):
-            async for found in find_all(self, resource_type, ("tenant", tenant)):
-                await super().delete(resource_type, found["id"], _following(request))
+    async def _remains(self, name: Json) -> Credentials | None:
+        """What is left of a namesake, its credentials listed; None when there is nothing."""
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            return None
+        credentials = await self._credentials(name)
+        return credentials if credentials or not await self._installation.for_tenant(name).is_empty() else None
+
+    async def _empty(self, name: str, tenant_id: str, credentials: Credentials, request: Request) -> None:
+        for resource_type, resource_id in credentials:
+            with suppress(NotFoundError):  # another deletion was faster
+                await super().delete(resource_type, resource_id, request)
+        with in_scim_terms():
+            await self._installation.for_tenant(name).clear(registration=tenant_id)
+
+    async def _set_state(self, tenant_id: str, state: Json, request: Request) -> None:
+        operation = {"op": "replace", "path": "state", "value": state}
+        await self.patch(TENANT, tenant_id, {"schemas": [PATCH_OP], "Operations": [operation]}, request)
 
     async def _check_tenant_resource(self, resource: dict[str, Json], _current: Mapping[str, Json] | None) -> None:
         _check_name(resource["name"], "tenant")
@@ -241,7 +278,7 @@ def webhook_scopes(subscription: Mapping[str, Json]) -> list[Json]:
 
 def _following(request: Request) -> Request:
     """What follows from a request that was allowed needs no further right."""
-    return replace(request, permissions=UNRESTRICTED, if_match=None)
+    return request._replace(permissions=UNRESTRICTED, if_match=None)
 
 
 def _check_name(name: str, what: str) -> None:

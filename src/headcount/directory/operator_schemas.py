@@ -142,9 +142,9 @@ TENANT_SCHEMA: Final = Schema(
         ),
         Attribute(
             "requestLog",
-            description="What is kept of the last requests; metadata unless set.",
+            description="What is kept of the last requests; bodies only of failures and what was forgiven, unless set.",
             case_exact=True,
-            canonical_values=("off", "metadata", "bodies"),
+            canonical_values=("off", "metadata", "failures", "bodies"),
         ),
         Attribute(
             "guard",

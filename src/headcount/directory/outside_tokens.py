@@ -25,6 +25,12 @@ class _Verified:
     client_id: str
     trust: Trust | None
     expires: float
+    subject: str
+
+    def access(self, client: Client) -> Access:
+        """What the token opens, by its client as it stands now."""
+        issuer = self.trust.issuer if self.trust else ""
+        return replace(client.access, expires=self.expires, issuer=issuer, subject=self.subject)
 
 
 class OutsideTokens:
@@ -42,19 +48,19 @@ class OutsideTokens:
         if known is not None:
             client = await self._clients.find(Kind.KEYS, known.client_id)
             if client is not None and client.trust == known.trust:
-                return replace(client.access, expires=known.expires)
+                return known.access(client)
             self._verified.pop(key, None)
         found = await self._first(token, tenant)
         if found is None:
             return None
-        client, expires = found
+        client, verified = found
         if len(self._verified) >= _MOST:
             self._verified.clear()
-        self._verified[key] = _Verified(client.access.token_id, client.trust, expires)
-        return replace(client.access, expires=expires)
+        self._verified[key] = verified
+        return verified.access(client)
 
-    async def _first(self, token: str, tenant: str) -> tuple[Client, float] | None:
-        """The first connection that lets the token in, and until when."""
+    async def _first(self, token: str, tenant: str) -> tuple[Client, _Verified] | None:
+        """The first connection that lets the token in, and what was verified."""
         try:
             issuer = claims_unverified(token).get("iss")
         except InvalidTokenError:
@@ -63,7 +69,7 @@ class OutsideTokens:
             return None
         for client in await self._clients.trusting(tenant, issuer):
             try:
-                return client, await self._expiry(token, client.trust) + SKEW
+                return client, await self._verify(token, client)
             except InvalidTokenError as error:
                 # why is for the operator: whoever shows the token learns nothing of what would do
                 structlog.get_logger().info(
@@ -71,9 +77,12 @@ class OutsideTokens:
                 )
         return None
 
-    async def _expiry(self, token: str, trust: Trust | None) -> float:
+    async def _verify(self, token: str, client: Client) -> _Verified:
+        trust = client.trust
         if trust is None:
             raise InvalidTokenError("The connection trusts no issuer.")
         claims = await self._verifier.claims(token, trust.source, trust.algorithms)
         trust.check(claims)
-        return expiry_of(claims, time.time())
+        subject = claims.get("sub")
+        expires = expiry_of(claims, time.time()) + SKEW
+        return _Verified(client.access.token_id, trust, expires, subject if isinstance(subject, str) else "")

@@ -16,9 +16,12 @@ from urllib.parse import parse_qsl
 import orjson
 import structlog
 
+from headcount.directory.actors import actor_told
 from headcount.directory.addressed import addressed
 from headcount.directory.guard.held import HELD
+from headcount.directory.operator_schemas import OPERATOR_REGISTRY
 from headcount.directory.redaction import REDACTED, names_secret, redacted, secrets_of
+from headcount.directory.tenant import RequestLogPolicy
 from headcount.directory.tenants import Tenants
 from headcount.scim.applied import applied_to_body, applied_to_filter, applied_to_patch, in_words
 from headcount.scim.errors import NotFoundError, ScimError
@@ -60,7 +63,7 @@ class Exchange:
     connection: str
     address: str
     profile: str
-    with_bodies: bool
+    policy: RequestLogPolicy
     body: bytes
     answer: bytes
 
@@ -103,7 +106,7 @@ class RequestLog:
         for tenant, buffer in buffers.items():
             store = self._store.for_tenant(tenant)
             with suppress(NotFoundError):  # the tenant is gone
-                registry = await self._tenants.registry(tenant)
+                registry = await self._registry(tenant)
                 exchanges = [exchange() for exchange in buffer]
                 deadline = time.monotonic() + _LOOKING
                 told = [(item, await _told(item, registry, store, deadline)) for item in exchanges]
@@ -125,6 +128,9 @@ class RequestLog:
         with suppress(StoreError):
             await self.flush()
 
+    async def _registry(self, tenant: str) -> Registry:
+        return OPERATOR_REGISTRY if tenant == OPERATOR_TENANT else await self._tenants.registry(tenant)
+
     async def _store_of(self, tenant: str) -> TenantKeeping:
         if tenant != OPERATOR_TENANT:
             await self._tenants.get(tenant)
@@ -144,7 +150,7 @@ async def _told(item: Exchange, registry: Registry, store: TenantKeeping, deadli
         "query": REDACTED if names_secret(item.query, secrets) else item.query,
         "status": item.status,
         "milliseconds": round(item.seconds * 1000, 2),
-        "actor": item.actor,
+        **actor_told(item.actor),
         "connection": item.connection,
         "address": item.address,
         "outcome": await _outcome(item, store, resource_type, resource_id),
@@ -153,17 +159,23 @@ async def _told(item: Exchange, registry: Registry, store: TenantKeeping, deadli
     if time.monotonic() < deadline and len(item.body) <= MOST_BODY:
         found = await _applied(item, body, resource_type, resource_id, store)
         told["tolerations"] = [in_words(toleration) for toleration in found]
-    if item.with_bodies:
+    if _keeps_bodies(item.policy, told):
         told["body"] = _bounded(redacted(body, secrets))
         told["answer"] = _bounded(redacted(_decoded(item.answer), secrets))
     return orjson.dumps(told)
+
+
+def _keeps_bodies(policy: RequestLogPolicy, told: Mapping[str, Json]) -> bool:
+    """Whether bodies are kept of a request that is told so."""
+    is_plain = told["outcome"] in _PLAIN and not told["tolerations"]
+    return policy is RequestLogPolicy.BODIES or (policy is RequestLogPolicy.FAILURES and not is_plain)
 
 
 async def _outcome(item: Exchange, store: TenantKeeping, resource_type: ResourceType | None, resource_id: str) -> str:
     """How it ended, in plain words."""
     if item.status < 400:  # noqa: PLR2004
         held = await _held(item, store, resource_type, resource_id) if item.method in _MAY_BE_HELD else ""
-        return held or _of_bulk(item) or _DONE.get(item.status, "done")
+        return held or _of_bulk(item) or _DONE.get(item.status, _JUST_DONE)
     answer = _decoded(item.answer)
     detail = answer.get("detail", "") if isinstance(answer, Mapping) else ""
     words = f"refused: {detail}" if item.status < 500 else f"failed: {detail}"  # noqa: PLR2004
@@ -191,7 +203,9 @@ def _of_bulk(item: Exchange) -> str:
 
 
 _MAY_BE_HELD: Final = frozenset({"PUT", "PATCH", "DELETE"})
+_JUST_DONE: Final = "done"
 _DONE: Final = {201: "created", 204: "done, nothing to say", 304: "not changed since"}
+_PLAIN: Final = frozenset({_JUST_DONE, *_DONE.values()})
 
 
 async def _applied(

@@ -40,8 +40,10 @@ class RequestLogPolicy(StrEnum):
     OFF = "off"
     METADATA = "metadata"
     """Who asked for what, and how it ended."""
+    FAILURES = "failures"
+    """The bodies of requests and answers as well, without secrets, where not all was plain: refused or forgiven."""
     BODIES = "bodies"
-    """The bodies of requests and answers as well, without secrets."""
+    """All bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class Tenant:
     rehire: RehirePolicy = RehirePolicy.NEW
     connections: frozenset[str] = frozenset()
     """Its connections besides the default one."""
-    request_log: RequestLogPolicy = RequestLogPolicy.METADATA
+    request_log: RequestLogPolicy = RequestLogPolicy.FAILURES
     quotas: Quotas = field(default_factory=Quotas)
     is_suspended: bool = False
     """Whether its clients are turned away; its data stays."""

@@ -1,7 +1,8 @@
 """A tenant written to an archive, as of one instant, while everything goes on."""
 
+import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from headcount.directory.archive_parts import (
     TABLE_PARTS,
     Part,
 )
-from headcount.directory.archives import ArchiveWriter
+from headcount.directory.archives import ArchiveWriter, Outlet, new_file
 from headcount.directory.identifiers import now
 from headcount.directory.operator import find_all
 from headcount.directory.operator_resources import OperatorResources
@@ -45,34 +46,50 @@ class TenantExport:
         Raises NotFoundError, ArchiveError when the file cannot be written. A file is whole or not there.
         """
         settings = await self._tenants.get(tenant)
+        with new_file(path) as file, ArchiveWriter(file) as archive:
+            async for amount, text in self._parts(archive, settings["name"], with_changes=with_changes):
+                report(amount, text)
+            return archive.finish(self._about(settings))
+
+    async def stream(self, tenant: str, *, with_changes: bool) -> AsyncIterator[bytes]:
+        """The archive in pieces, made while they are taken; raises NotFoundError before the first one.
+
+        Whoever has the last piece has all of it: a ZIP file ends with its directory.
+        """
+        return self._pieces(await self._tenants.get(tenant), with_changes=with_changes)
+
+    async def _pieces(self, settings: Mapping[str, Json], *, with_changes: bool) -> AsyncIterator[bytes]:
+        out = Outlet()
+        with ArchiveWriter(out) as archive:
+            async for _ in self._parts(archive, settings["name"], with_changes=with_changes):
+                if piece := out.take():
+                    yield piece
+            archive.finish(self._about(settings))
+        yield out.take()
+
+    async def _parts(
+        self, archive: ArchiveWriter, tenant: str, *, with_changes: bool
+    ) -> AsyncIterator[tuple[int, str]]:
+        """Writes part after part, and reports what was written, as to a `Report`."""
         store = self._store.for_tenant(tenant)
         documents = await kept_documents(store)
         indexes = [one for one in await kept_indexes(store) if not one.is_unique]
         connections = [one async for one in find_all(self._operator, CONNECTION, ("tenant", tenant))]
-        with ArchiveWriter(path) as archive:
-            with archive.part(SCHEMAS) as part:
-                for key in sorted(documents):
-                    part.add(_line({"key": key, "document": documents[key]}))
-            with archive.part(INDEXES) as part:
-                for one in sorted(indexes, key=lambda one: one.key):
-                    part.add(_line({"type": one.type, "path": one.path}))
-            with archive.part(CONNECTIONS) as part:
-                for connection in connections:
-                    part.add(_line(_carried(connection)))
-            async with self._store.snapshot() as snapshot:
-                for carried in parts_carried(with_changes=with_changes):
-                    await self._write_part(archive, snapshot, carried, tenant, report)
-            about = {"headcount": self._version, "exported": now(), "tenant": _carried(settings)}
-            return archive.finish(about)
+        with archive.part(SCHEMAS) as part:
+            part.add(_line({"key": key, "document": documents[key]}) for key in sorted(documents))
+        with archive.part(INDEXES) as part:
+            part.add(_line({"type": one.type, "path": one.path}) for one in sorted(indexes, key=lambda one: one.key))
+        with archive.part(CONNECTIONS) as part:
+            part.add(_line(_carried(connection)) for connection in connections)
+        async with self._store.snapshot() as snapshot:
+            for carried in parts_carried(with_changes=with_changes):
+                with archive.part(carried.name) as part:
+                    async for rows in snapshot.rows_of(carried.table, tenant, carried.order):
+                        await asyncio.to_thread(part.add, carried.lines(rows))  # others are served meanwhile
+                        yield len(rows), f"{carried.name}: {part.tally.lines:,}"
 
-    async def _write_part(
-        self, archive: ArchiveWriter, snapshot: Snapshot, part: Part, tenant: str, report: Report
-    ) -> None:
-        with archive.part(part.name) as writer:
-            async for rows in snapshot.rows_of(part.table, tenant, part.order):
-                for line in part.lines(rows):
-                    writer.add(line)
-                report(len(rows), f"{part.name}: {writer.tally.lines:,}")
+    def _about(self, settings: Mapping[str, Json]) -> dict[str, Json]:
+        return {"headcount": self._version, "exported": now(), "tenant": _carried(settings)}
 
 
 async def digest_of(snapshot: Snapshot, part: Part, tenant: str) -> str:

@@ -4,11 +4,12 @@ The archive is read once to verify it before anything is written. The tenant is 
 was read back; what goes wrong on the way leaves nothing behind.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import orjson
 
@@ -28,6 +29,7 @@ from headcount.directory.operator import decoded, request_of
 from headcount.directory.operator_resources import OperatorResources
 from headcount.directory.operator_schemas import CONNECTION, TENANT
 from headcount.directory.registries import SCHEMA_RECORDS, Declared, keep_index, kept_registry
+from headcount.directory.resources import Request
 from headcount.directory.tenant_export import digest_of
 from headcount.directory.tenants import Tenants
 from headcount.directory.walks import Report
@@ -40,9 +42,9 @@ from headcount.store.keys import keys_of
 from headcount.store.tables import TABLES, Row, Table
 
 _ROWS_AT_ONCE: Final = 500
+_LINES_IN_A_ROW: Final = 50
 _MAY_BE_MISSING: Final = frozenset({"changes"})
 _TABLES: Final = {table.name: table for table in TABLES}
-_ACTOR: Final = "import"
 
 
 class TenantImport:
@@ -53,30 +55,33 @@ class TenantImport:
         self._tenants = tenants
         self._operator = operator
 
-    async def read(self, path: Path, report: Report, *, name: str | None = None) -> dict[str, Json]:
+    async def read(
+        self,
+        source: Path | BinaryIO,
+        report: Report,
+        *,
+        name: str | None = None,
+        actor: str = "cli",
+        request_id: str = "",
+    ) -> dict[str, Json]:
         """Makes the tenant of an archive, under another name if one is given; gives the tenant.
 
         Raises ArchiveError for a file that is not whole, UniquenessError for a name that is taken.
         """
-        with ArchiveReader(path, KNOWN_PARTS) as archive:
-            if missing := KNOWN_PARTS - archive.parts.keys() - _MAY_BE_MISSING:
-                raise ArchiveError(f"{path} lacks {', '.join(sorted(missing))}.")
-            for part in archive.parts:
-                archive.verify(part)
-            settings = archive.manifest.get("tenant")
-            if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
-                raise ArchiveError(f"{path} does not say which tenant it holds.")
+        request = request_of(actor, request_id)
+        with ArchiveReader(source, KNOWN_PARTS) as archive:
+            settings = await asyncio.to_thread(_verified, archive)
             name = name or settings["name"]
             body = {**settings, "schemas": [TENANT.schema.id], "name": name, "state": "suspended"}
-            made = decoded(await self._operator.create(TENANT, body, request_of(_ACTOR)))
+            made = decoded(await self._operator.create(TENANT, body, request))
             try:
-                await self._fill(archive, name, report)
+                await self._fill(archive, name, request, report)
             except BaseException:
-                await self._operator.remove_tenant(name, made["id"], request_of(_ACTOR))
+                await self._operator.remove_tenant(name, made["id"], request)
                 raise
-            return await self._tenants.update(name, {"state": settings.get("state", "active")}, actor=_ACTOR)
+            return await self._tenants.update(name, {"state": settings.get("state", "active")}, actor=actor)
 
-    async def _fill(self, archive: ArchiveReader, tenant: str, report: Report) -> None:
+    async def _fill(self, archive: ArchiveReader, tenant: str, request: Request, report: Report) -> None:
         store = self._store.for_tenant(tenant)
         with _naming(SCHEMAS):
             documents = {line["key"]: orjson.dumps(line["document"]) for line in archive.lines(SCHEMAS)}
@@ -94,7 +99,7 @@ class TenantImport:
         with _naming(CONNECTIONS):
             for line in archive.lines(CONNECTIONS):
                 body = {**line, "schemas": [CONNECTION.schema.id], "tenant": tenant}
-                await self._operator.create(CONNECTION, body, request_of(_ACTOR))
+                await self._operator.create(CONNECTION, body, request)
         await self._store.analyze()
 
     async def _load_part(
@@ -106,6 +111,8 @@ class TenantImport:
             with _naming(f"{part.name}, line {number}"):
                 for table, row in rows.of(part, line):
                     waiting.setdefault(table.name, (table, []))[1].append(row)
+            if number % _LINES_IN_A_ROW == 0:
+                await asyncio.sleep(0)  # others want to be served as well
             if number % _ROWS_AT_ONCE == 0 or number == total:
                 for table, some in waiting.values():
                     await adding.load(table, some)
@@ -119,6 +126,18 @@ class TenantImport:
                 told = archive.parts.get(part.name)
                 if told is not None and await digest_of(snapshot, part, tenant) != told["sha256"]:
                     raise ArchiveError(f"What was read back of {part.name} differs from the archive.")
+
+
+def _verified(archive: ArchiveReader) -> dict[str, Json]:
+    """The settings of the tenant, once every part was read; raises ArchiveError."""
+    if missing := KNOWN_PARTS - archive.parts.keys() - _MAY_BE_MISSING:
+        raise ArchiveError(f"The archive lacks {', '.join(sorted(missing))}.")
+    for part in archive.parts:
+        archive.verify(part)
+    settings = archive.manifest.get("tenant")
+    if not isinstance(settings, dict) or not isinstance(settings.get("name"), str):
+        raise ArchiveError("The archive does not say which tenant it holds.")
+    return settings
 
 
 class _Rows:

@@ -125,7 +125,7 @@ class Tenants:
             connections=frozenset(
                 [found["name"] async for found in find_all(self._operator, CONNECTION, ("tenant", name))]
             ),
-            request_log=RequestLogPolicy(settings.get("requestLog", "metadata")),
+            request_log=RequestLogPolicy(settings.get("requestLog", "failures")),
             quotas=_quotas(settings.get("limits", {})),
             is_suspended=settings.get("state") == "suspended",
         )
@@ -134,9 +134,14 @@ class Tenants:
         """What a tenant knows; raises NotFoundError."""
         return await self._registry(name, (await self._row(name)).id)
 
-    async def _registry(self, name: str, tenant_id: str) -> Registry:
+    async def registry_at(self, tenant: Mapping[str, Json], revision: int) -> Registry:
+        """What a tenant knows whose records have a revision."""
+        return await self._registry(tenant["name"], tenant["id"], revision)
+
+    async def _registry(self, name: str, tenant_id: str, revision: int | None = None) -> Registry:
         store = self._store.for_tenant(name)
-        revision = await store.records_revision()
+        if revision is None:
+            revision = await store.records_revision()
         known = self._registries.get(tenant_id)
         if known is not None and known[0] == revision:
             return known[1]

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import orjson
 
+from headcount.directory.actors import actor_text
 from headcount.directory.identifiers import now
 from headcount.directory.operator import decoded, find_all, find_one, request_of
 from headcount.directory.operator_resources import LONGEST_LIFETIME, OperatorResources
@@ -50,6 +51,15 @@ class Access:
     networks: tuple[Network, ...] = ()
     """Where the client has to come from; empty for anywhere."""
     requests_per_second: float | None = None
+    issuer: str = ""
+    """The issuer outside whose token it is."""
+    subject: str = ""
+    """Whom that issuer speaks of."""
+
+    @property
+    def actor(self) -> str:
+        """Who it is, as records keep it."""
+        return actor_text(self.token_id, self.issuer, self.subject)
 
     def is_current(self) -> bool:
         """Whether the token has not expired."""

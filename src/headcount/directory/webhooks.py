@@ -16,8 +16,10 @@ from headcount.directory.identifiers import new_id, now
 from headcount.directory.operator import as_dictionary, decoded, find_all, request_of
 from headcount.directory.operator_resources import OperatorResources, webhook_scopes
 from headcount.directory.operator_schemas import WEBHOOK
+from headcount.directory.permissions import Fence
 from headcount.directory.tenants import Tenants
 from headcount.events.feed import Wish
+from headcount.events.listening import Listener
 from headcount.events.types import TEST, Event
 from headcount.events.webhooks.dispatching import begin, end, requeue_range, task_of
 from headcount.events.webhooks.subscription import DELIVERIES, Subscription
@@ -27,7 +29,7 @@ from headcount.scim.schemas import Json
 from headcount.scim.scopes import Permissions, scopes_of
 from headcount.sealing import NotSealedError, Seal
 from headcount.store.administration import DatabaseStore
-from headcount.store.keeping import Put, TenantKeeping
+from headcount.store.keeping import Entry, Put, TenantKeeping
 
 OVERLAP: Final = timedelta(hours=24)
 """How long a secret goes on signing once it is rotated."""
@@ -112,9 +114,18 @@ class Webhooks:
 
     async def active(self) -> list[Subscription]:
         """The subscriptions of all tenants that are to be served now."""
-        found = [item async for item in find_all(self._operator, WEBHOOK) if item.get("active", True)]
-        served = {tenant["name"] for tenant in await self._tenants.list() if tenant.get("state") != "suspended"}
-        return [await self._subscription(item) for item in found if item["tenant"] in served]
+        served = {tenant["name"]: tenant for tenant in await self._tenants.list() if tenant.get("state") != "suspended"}
+        every = [item async for item in find_all(self._operator, WEBHOOK) if item.get("active", True)]
+        found = [item for item in every if item["tenant"] in served]
+        if not found:
+            return []
+        pulses = await self._store.pulses(list({item["tenant"] for item in found}))
+        registries = {
+            name: await self._tenants.registry_at(served[name], pulse.revision) for name, pulse in pulses.items()
+        }
+        entries = await self._operator.store.entries_of(SECRETS, [item["id"] for item in found])
+        secrets_of = {entry.key: self._opened(entry) for entry in entries}
+        return [self._made_of(item, registries[item["tenant"]], secrets_of.get(item["id"], [])) for item in found]
 
     async def disable(self, subscription: Subscription, reason: str) -> None:
         """Ends deliveries to an endpoint that has been dead for long."""
@@ -146,12 +157,13 @@ class Webhooks:
     async def _secrets(self, subscription_id: str) -> list[str]:
         """The secrets that sign now, the newest first; none when the installation key is another one."""
         entry = await self._operator.store.entry(SECRETS, subscription_id)
-        if entry is None:
-            return []
+        return self._opened(entry) if entry else []
+
+    def _opened(self, entry: Entry) -> list[str]:
         try:
-            content = orjson.loads(self._seal.open(entry.value.decode(), subscription_id.encode()))
+            content = orjson.loads(self._seal.open(entry.value.decode(), entry.key.encode()))
         except NotSealedError:
-            structlog.get_logger().warning("webhook_secret_unreadable", subscription=subscription_id)
+            structlog.get_logger().warning("webhook_secret_unreadable", subscription=entry.key)
             return []
         current = datetime.now(UTC).isoformat()
         return [item["secret"] for item in content if item.get("until", "9") > current]
@@ -161,19 +173,21 @@ class Webhooks:
 
     async def _subscription(self, item: Mapping[str, Json]) -> Subscription:
         registry = await self._tenants.registry(item["tenant"])
-        signing = await self._secrets(item["id"])
+        return self._made_of(item, registry, await self._secrets(item["id"]))
+
+    def _made_of(self, item: Mapping[str, Json], registry: Registry, signing: list[str]) -> Subscription:
         key = {**item, "signing": signing}
         known = self._made.get(item["id"])
         if known is not None and known[0] == key and known[1] is registry:
             return known[2]
+        permissions = Permissions(scopes_of(webhook_scopes(item)), registry)
+        sight = Fence(permissions, registry, self._store.for_tenant(item["tenant"]))
         made = Subscription(
             id=item["id"],
-            tenant=item["tenant"],
+            listener=Listener(item["tenant"], registry, permissions, sight),
             url=item["url"],
             secrets=tuple(signing),
             wish=Wish(frozenset(item.get("events", ()))),
-            permissions=Permissions(scopes_of(webhook_scopes(item)), registry),
-            registry=registry,
             batch_size=item.get("batchSize", 1),
         )
         self._made[item["id"]] = key, registry, made

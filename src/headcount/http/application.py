@@ -17,7 +17,7 @@ from headcount.store.interface import OutdatedSchemaError, Store, StoreError
 
 _BETWEEN_STARTS: Final = 1.0
 """Seconds."""
-_SCIM_PATHS: Final = ("/t/", "/scim", "/manage", "/.well-known/")
+_SCIM_PATHS: Final = ("/t/", "/scim", "/manage", "/oauth/", "/.well-known/")
 
 
 class Application:

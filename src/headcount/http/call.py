@@ -49,7 +49,7 @@ class Call:
         """What the directory needs to know of the request."""
         if_match = self.headers.get("if_match")
         return Request(
-            actor=self.access.token_id if self.access else "",
+            actor=self.access.actor if self.access else "",
             request_id=self.request_id,
             attributes=names_of(parameters.get("attributes")),
             excluded_attributes=names_of(parameters.get("excludedAttributes")),

@@ -15,6 +15,7 @@ from typing import Final
 import orjson
 
 from headcount.directory.identifiers import now
+from headcount.directory.permissions import Fence
 from headcount.directory.tokens import Access
 from headcount.events.feed import Batch, Feed, Item, SnapshotPlace, Wish, known_types, names_of_types
 from headcount.events.notifier import Notifier
@@ -104,7 +105,10 @@ class EventEndpoints:
             listener.close()
 
     def _feed(self, call: Call, service: Service) -> Feed:
-        return Feed(service.resources.store, call.tenant_name, service.tenant.registry, self._notifier)
+        store, registry = service.resources.store, service.tenant.registry
+        return Feed(
+            store, call.tenant_name, registry, self._notifier, lambda permissions: Fence(permissions, registry, store)
+        )
 
     async def snapshot(self, call: Call, feed: Feed, registry: Registry) -> Response:
         """A page of all resources, and the position to read the feed from once the last page is read."""

@@ -43,6 +43,20 @@ class Service:
     bulk: Bulk
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A caller who was let in, and for how long nothing is looked up again."""
+
+    access: Access
+    service: Service
+    until: float
+    """On the monotonic clock."""
+
+    def is_current(self) -> bool:
+        """Whether what was looked up is fresh, and the token has not expired since."""
+        return time.monotonic() < self.until and self.access.is_current()
+
+
 class Gate:
     """Opens tenants to those who hold a token."""
 
@@ -67,7 +81,7 @@ class Gate:
         self._notifier = notifier
         self._verification = verification
         self._passwords = Passwords()
-        self._access: dict[tuple[str, bytes], tuple[float, Access]] = {}
+        self._admitted: dict[tuple[str, bytes, str], Admitted] = {}
         self._services: dict[tuple[str, str | None], tuple[float, Service]] = {}
         self._permissions: dict[tuple[str, tuple[Scope, ...]], Permissions] = {}
         self._operator = self._service_of(operator)
@@ -80,17 +94,16 @@ class Gate:
         """
         if authorization is None:
             raise UnauthorizedError("The request needs an access token: 'Authorization: Bearer …'.")
-        access = await self._verified(tenant_name, authorization)
-        if access is None or not access.is_current() or not access.admits(address):
-            raise UnauthorizedError("The access token is not valid here.")
-        if tenant_name == OPERATOR_TENANT:
-            return access, self._operator
-        service = await self._service(tenant_name, access.profile)
-        if service is None:
-            raise UnauthorizedError("The access token is not valid here.")
-        if service.tenant.is_suspended:
-            raise ForbiddenError("The tenant is suspended.")
-        return access, service
+        key = (tenant_name, authorization, address)
+        known = self._admitted.get(key)
+        if known is not None and known.is_current():
+            return known.access, known.service
+        self._admitted.pop(key, None)
+        known = await self._admit(tenant_name, authorization, address)
+        if len(self._admitted) >= _MOST:
+            self._admitted.clear()
+        self._admitted[key] = known
+        return known.access, known.service
 
     def permissions(self, access: Access, service: Service) -> Permissions:
         """What the caller may do, bound to what the tenant knows now."""
@@ -105,7 +118,9 @@ class Gate:
         return known
 
     async def tenant(self, tenant_name: str) -> Tenant | None:
-        """A tenant as it is served, or None."""
+        """A tenant as it is served, the operator's among them, or None."""
+        if tenant_name == OPERATOR_TENANT:
+            return self._operator.tenant
         service = await self._service(tenant_name, None)
         return None if service is None else service.tenant
 
@@ -114,22 +129,23 @@ class Gate:
         tenant = await self.tenant(tenant_name)
         return f"{self._public_url}/t/{tenant_name}/scim/v2" if tenant is None else tenant.base_url
 
-    async def _verified(self, tenant_name: str, authorization: bytes) -> Access | None:
-        key = (tenant_name, authorization)
-        known = self._access.get(key)
-        clock = time.monotonic()
-        if known is not None and clock - known[0] < FRESH:
-            return known[1]
+    async def _admit(self, tenant_name: str, authorization: bytes, address: str) -> "Admitted":
+        began = time.monotonic()
         access = await self._verification.verify(_token_in(authorization), tenant_name)
-        if access is None:
-            self._access.pop(key, None)
-            return None
-        if len(self._access) >= _MOST:
-            self._access.clear()
-        self._access[key] = clock, access
-        if access.is_current():
-            self._tokens.use.note(access.token_id)
-        return access
+        if access is None or not access.is_current():
+            raise UnauthorizedError("The access token is not valid here.")
+        self._tokens.use.note(access.token_id)
+        if not access.admits(address):
+            raise UnauthorizedError("The access token is not valid here.")
+        if tenant_name == OPERATOR_TENANT:
+            return Admitted(access, self._operator, began + FRESH)
+        service = await self._service(tenant_name, access.profile)
+        if service is None:
+            raise UnauthorizedError("The access token is not valid here.")
+        if service.tenant.is_suspended:
+            raise ForbiddenError("The tenant is suspended.")
+        looked_up = self._services[tenant_name, access.profile][0]
+        return Admitted(access, service, min(began, looked_up) + FRESH)
 
     async def _service(self, tenant_name: str, profile: str | None) -> Service | None:
         key = (tenant_name, profile)

@@ -6,6 +6,7 @@ from typing import Final
 
 import orjson
 
+from headcount.directory.actors import actor_told
 from headcount.directory.audit.attempts import Attempts
 from headcount.directory.bulk import RefusedOperation
 from headcount.directory.identifiers import instant_of
@@ -64,7 +65,7 @@ class Journal:
                 "target": path[:_MOST_TEXT],
                 "status": status,
                 "reason": reason[:_MOST_TEXT],
-                "actor": access.token_id if access else "",
+                **actor_told(access.actor if access else ""),
                 "connection": access.connection if access else "",
                 "address": call.address,
                 "requestId": call.request_id,
@@ -83,11 +84,11 @@ def _exchange(at: float, call: Call, raw_path: bytes, status: int, answer: bytes
         call.query.decode("latin-1"),
         status,
         seconds,
-        access.token_id,
+        access.actor,
         access.connection,
         call.address,
         call.profile,
-        call.request_log is RequestLogPolicy.BODIES,
+        call.request_log,
         call.body,
         answer,
     )
@@ -98,7 +99,9 @@ def _action(method: str) -> str:
 
 
 def _detail(body: bytes) -> str:
+    """What an answer says of a refusal, in terms of SCIM or of OAuth."""
     try:
-        return str(orjson.loads(body).get("detail", ""))
+        answer = orjson.loads(body)
+        return str(answer.get("detail") or answer.get("error_description", ""))
     except (ValueError, AttributeError):
         return ""

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -132,7 +133,17 @@ def _json_line(line: Line) -> bytes:
 
 
 def _text_line(line: Line) -> bytes:
-    path = line.path.decode("latin-1").encode("unicode_escape").decode()  # no control character reaches a terminal
-    stamp = datetime.fromtimestamp(line.at, UTC).isoformat(timespec="milliseconds")[:-6]
+    path = line.path.decode("latin-1")
+    if not (path.isascii() and path.isprintable()) or "\\" in path:
+        path = path.encode("unicode_escape").decode()  # no control character reaches a terminal
+    second, fraction = divmod(line.at, 1)
     took = f"{line.seconds * 1000:.2f} ms {line.size} bytes"
-    return f"{stamp}Z {line.status} {line.method} {path} {took} {line.request_id} {line.tenant}\n".encode()
+    return (
+        f"{_second(second)}.{int(fraction * 1000):03d}Z {line.status} {line.method} {path} {took} "
+        f"{line.request_id} {line.tenant}\n"
+    ).encode()
+
+
+@lru_cache(maxsize=2)
+def _second(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()[:-6]

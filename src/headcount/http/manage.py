@@ -4,26 +4,49 @@ What can be called is data: tables of `Route`s in the modules `manage_…`, whic
 answer. A route says what a token needs (a kind that scopes speak of, and an operation) and how it is documented.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, Final, Protocol
 
 from headcount.directory.managed import check_managed
 from headcount.http.call import Call
 from headcount.http.json_body import decode_json
 from headcount.http.requests import query_parameters
 from headcount.http.responses import Header, Response, json_response
-from headcount.scim.errors import InvalidSyntaxError, InvalidValueError, MethodNotAllowedError, NotFoundError
+from headcount.scim.errors import (
+    InvalidSyntaxError,
+    InvalidValueError,
+    MethodNotAllowedError,
+    NotFoundError,
+    UnsupportedMediaTypeError,
+)
 from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.scopes import Operation
 
-JSON: Final[Header] = (b"content-type", b"application/json")
+JSON: Final = "application/json"
+_JSON: Final[Header] = (b"content-type", JSON.encode())
 _MOST_BODY: Final = 1024 * 1024
+_MOST_ROWS: Final = 1_000
+_DIGITS: Final = 18
+LIMIT: Final = {"limit": "How many, 1,000 at most; 100 unless given."}
+"""How `Asked.limit` is documented."""
 _STATUS_WORDS: Final = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done"}
 
-ReadBody = Callable[[Call, int], Awaitable[bytes]]
+
+class Bodies(Protocol):
+    """Reads the bodies of calls, of so many bytes at most."""
+
+    async def raw_body(self, call: Call, limit: int) -> bytes:
+        """The bytes of a JSON body."""
+        ...
+
+    async def body_in_file(self, call: Call, limit: int, file: BinaryIO) -> None:
+        """Writes a body to a file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +57,7 @@ class Asked:
     """What stands in the places of the route's path."""
     query: Mapping[str, str]
     body: Json
-    """None for a route without one."""
+    """None for a route without one; a file that was sent is an open one, and goes with the request."""
     actor: str
     """The id of the access token."""
     request_id: str
@@ -43,6 +66,21 @@ class Asked:
     def tenant(self) -> str:
         """The tenant in the path."""
         return self.path["tenant"]
+
+    def number(self, name: str) -> int:
+        """A parameter that is a number from an answer before, 0 when it is left out; raises InvalidValueError."""
+        text = self.query.get(name, "0")
+        if not text.isdecimal() or len(text) > _DIGITS:
+            raise InvalidValueError(f"'{name}' is a number from an answer before.")
+        return int(text)
+
+    @property
+    def limit(self) -> int:
+        """How many are asked for at most; raises InvalidValueError."""
+        text = self.query.get("limit", "100")
+        if not text.isdecimal() or len(text) > _DIGITS or not 1 <= int(text) <= _MOST_ROWS:
+            raise InvalidValueError(f"'limit' is a number from 1 to {_MOST_ROWS}.")
+        return int(text)
 
     def text(self, name: str) -> str:
         """A member of the body that is a text; raises InvalidValueError."""
@@ -79,6 +117,10 @@ class Route:
     """Parameters and what they mean."""
     body: str = ""
     """What the body is; empty for none."""
+    takes: str = JSON
+    """The media type of the body; anything but JSON is a file."""
+    gives: str = JSON
+    """The media type of the answer."""
     status: int = 200
 
 
@@ -91,36 +133,52 @@ def bound(routes: Sequence[Route], owner: object) -> Iterator[Route]:
 class ManageEndpoints:
     """Answers requests below `/manage`."""
 
-    def __init__(self, routes: Sequence[Route], version: str) -> None:
+    def __init__(self, routes: Sequence[Route], version: str, most_file_bytes: int) -> None:
         self._routes = [(route, route.path.split("/")[1:]) for route in routes]
         self._document = openapi(routes, version)
+        self._most_file_bytes = most_file_bytes
 
-    async def respond(self, call: Call, segments: Sequence[str], body_of: ReadBody) -> Response:
+    async def respond(self, call: Call, segments: Sequence[str], bodies: Bodies) -> Response:
         """The response to an authenticated call; `segments` stand behind `/manage` in its path, decoded."""
         if list(segments) == ["openapi.json"]:
-            return json_response(self._document, content_type=JSON)
+            return json_response(self._document, content_type=_JSON)
         method = "GET" if call.method == "HEAD" else call.method
         found = [
             (route, places) for route, pattern in self._routes if (places := _places(pattern, segments)) is not None
         ]
         for route, places in found:
             if route.method == method:
-                return await self._answer(route, places, call, body_of)
+                return await self._answer(route, places, call, bodies)
         if found:
             raise MethodNotAllowedError(tuple(route.method for route, _ in found))
         raise NotFoundError("There is nothing here; see /manage/openapi.json.")
 
-    async def _answer(self, route: Route, places: dict[str, str], call: Call, body_of: ReadBody) -> Response:
+    async def _answer(self, route: Route, places: dict[str, str], call: Call, bodies: Bodies) -> Response:
         check_managed(call.permissions, route.kind, route.operation, places.get("tenant", ""))
         query = query_parameters(call.query)
         if unknown := query.keys() - route.query.keys():
             raise InvalidSyntaxError(f"'{min(unknown)}' is not a parameter of {route.path}.")
-        body = decode_json(await body_of(call, _MOST_BODY)) if route.body else None
         actor = call.access.token_id if call.access else ""
-        answer = await route.handler(Asked(places, query, body, actor, call.request_id))
+        async with self._sent(route, call, bodies) as body:
+            answer = await route.handler(Asked(places, query, body, actor, call.request_id))
         if isinstance(answer, Response):
             return answer
-        return Response(204) if answer is None else json_response(answer, route.status, content_type=JSON)
+        return Response(204) if answer is None else json_response(answer, route.status, content_type=_JSON)
+
+    @asynccontextmanager
+    async def _sent(self, route: Route, call: Call, bodies: Bodies) -> AsyncIterator[Json]:
+        """The body of a call, as the route takes it."""
+        if not route.body:
+            yield None
+        elif route.takes == JSON:
+            yield decode_json(await bodies.raw_body(call, _MOST_BODY))
+        else:
+            media_type = call.headers.get("content_type", b"").partition(b";")[0].strip().lower()
+            if media_type != route.takes.encode():
+                raise UnsupportedMediaTypeError(f"The body must be {route.takes}.")
+            with TemporaryFile() as file:
+                await bodies.body_in_file(call, self._most_file_bytes, file)
+                yield file
 
 
 def openapi(routes: Sequence[Route], version: str) -> dict[str, Json]:
@@ -149,14 +207,17 @@ def _operation(route: Route) -> dict[str, Json]:
         {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
         for name, text in route.query.items()
     ]
+    response: dict[str, Json] = {"description": _STATUS_WORDS[route.status]}
+    if route.status != 204:  # noqa: PLR2004  no content
+        response["content"] = {route.gives: {}}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "description": f"Needs a scope for {route.kind.name} with {route.operation}, or a token without scopes.",
         "parameters": parameters,
-        "responses": {str(route.status): {"description": _STATUS_WORDS[route.status]}},
+        "responses": {str(route.status): response},
     }
     if route.body:
-        content: dict[str, Json] = {"application/json": {"schema": {}}}
+        content: dict[str, Json] = {route.takes: {}}
         operation["requestBody"] = {"required": True, "description": route.body, "content": content}
     return operation
 

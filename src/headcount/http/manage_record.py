@@ -10,15 +10,14 @@ from headcount.directory.audit.auditing import Audit, Wanted, instant_asked, num
 from headcount.directory.lockouts import LockOuts
 from headcount.directory.managed import AUDIT, LOCK_OUT, REQUEST_LOG
 from headcount.directory.request_log import RequestLog
-from headcount.http.manage import Asked, Route
+from headcount.http.manage import LIMIT, Asked, Route
 from headcount.http.responses import Header, Response
 from headcount.scim.errors import InvalidValueError
 from headcount.scim.schemas import Json
 from headcount.scim.scopes import Operation
 
-_NDJSON: Final[Header] = (b"content-type", b"application/x-ndjson")
-_MOST: Final = 1_000
-_DIGITS: Final = 18
+_NDJSON: Final = "application/x-ndjson"
+_CONTENT_TYPE: Final[Header] = (b"content-type", _NDJSON.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class ManagedRecord:
 
     async def entries(self, asked: Asked) -> Json:
         """A page of the record, the newest first."""
-        limit = _limit(asked)
+        limit = asked.limit
         rows = []
         found = self.audit.entries(asked.tenant, _wanted(asked), refused=_is_refused(asked))
         async for entry in found:
@@ -45,12 +44,14 @@ class ManagedRecord:
 
     async def export(self, asked: Asked) -> Response:
         """All of it, the oldest first."""
+        await self.audit.check(asked.tenant)  # nothing can be said any more once it is being sent
         found = self.audit.entries(asked.tenant, _wanted(asked), refused=_is_refused(asked), newest_first=False)
-        return Response(200, pieces=_lines(found), content_type=_NDJSON)
+        return Response(200, pieces=_lines(found), content_type=_CONTENT_TYPE)
 
     async def verify(self, asked: Asked) -> Json:
         """What the verification found."""
-        return {"chains": await self.audit.verify(asked.tenant)}
+        heads = [head for head in asked.query.get("heads", "").split(",") if head]
+        return {"chains": await self.audit.verify(asked.tenant, heads)}
 
     async def erase(self, asked: Asked) -> Json:
         """Empties what is kept of a deleted resource."""
@@ -61,8 +62,8 @@ class ManagedRecord:
 
     async def list_requests(self, asked: Asked) -> Json:
         """The last requests."""
-        after = _number(asked, "after")
-        return {"requests": await self.requests.list(asked.tenant, after=after, limit=_limit(asked))}
+        after = asked.number("after")
+        return {"requests": await self.requests.list(asked.tenant, after=after, limit=asked.limit)}
 
     async def request(self, asked: Asked) -> Json:
         """One request."""
@@ -73,14 +74,15 @@ class ManagedRecord:
         return await self.lock_outs.show(asked.tenant, asked.path["user"])
 
 
-_LIMIT: Final = {"limit": "How many, 1,000 at most; 100 unless given."}
-_PAGE: Final = _LIMIT | {"before": "What the page before this one says as 'before'."}
+_PAGE: Final = LIMIT | {"before": "What the page before this one says as 'before'."}
 _FILTERS: Final = {
     "outcome": "accepted, as without it, or refused.",
-    "actor": "The id of the token.",
+    "actor": "The id of the token or the connection, or the subject of an outside issuer's token.",
+    "connection": "The name of the connection.",
     "type": "The resource type.",
     "id": "The resource.",
     "action": "create, update or delete.",
+    "request": "The id of the request.",
     "since": "Not before this instant: 2026-01-31, or 2026-01-31T08:30:00Z.",
     "until": "Before this instant.",
 }
@@ -105,6 +107,7 @@ RECORD_ROUTES: Final = (
         "Export the record as NDJSON, the oldest first.",
         ManagedRecord.export,
         query=_FILTERS,
+        gives=_NDJSON,
     ),
     Route(
         "GET",
@@ -113,6 +116,7 @@ RECORD_ROUTES: Final = (
         Operation.READ,
         "Verify that the record is as it was sealed.",
         ManagedRecord.verify,
+        query={"heads": "Each 'head' of an earlier answer, with commas in between: shows whether the end was cut off."},
     ),
     Route(
         "POST",
@@ -130,7 +134,7 @@ RECORD_ROUTES: Final = (
         Operation.READ,
         "List the last requests of clients, in the order they came.",
         ManagedRecord.list_requests,
-        query=_LIMIT | {"after": "Only those behind this sequence."},
+        query=LIMIT | {"after": "Only those behind this sequence."},
     ),
     Route(
         "GET",
@@ -152,9 +156,18 @@ RECORD_ROUTES: Final = (
 
 
 def _wanted(asked: Asked) -> Wanted:
-    actor, type_name, resource_id, action = (asked.query.get(name, "") for name in ("actor", "type", "id", "action"))
-    since, until = (instant_asked(asked.query.get(name, "")) for name in ("since", "until"))
-    return Wanted(actor, type_name, resource_id, action, since, until, _number(asked, "before"))
+    given = asked.query
+    return Wanted(
+        actor=given.get("actor", ""),
+        connection=given.get("connection", ""),
+        type=given.get("type", ""),
+        id=given.get("id", ""),
+        action=given.get("action", ""),
+        request_id=given.get("request", ""),
+        since=instant_asked(given.get("since", "")),
+        until=instant_asked(given.get("until", "")),
+        before=asked.number("before"),
+    )
 
 
 def _is_refused(asked: Asked) -> bool:
@@ -162,20 +175,6 @@ def _is_refused(asked: Asked) -> bool:
     if outcome not in ("accepted", "refused"):
         raise InvalidValueError("'outcome' is accepted or refused.")
     return outcome == "refused"
-
-
-def _number(asked: Asked, name: str) -> int:
-    text = asked.query.get(name, "0")
-    if not text.isdecimal() or len(text) > _DIGITS:
-        raise InvalidValueError(f"'{name}' is a number from an answer before.")
-    return int(text)
-
-
-def _limit(asked: Asked) -> int:
-    text = asked.query.get("limit", "100")
-    if not text.isdecimal() or len(text) > _DIGITS or not 1 <= int(text) <= _MOST:
-        raise InvalidValueError(f"'limit' is a number from 1 to {_MOST}.")
-    return int(text)
 
 
 async def _lines(entries: AsyncIterator[dict[str, Json]]) -> AsyncIterator[bytes]:

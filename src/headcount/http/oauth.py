@@ -1,4 +1,7 @@
-"""OAuth 2.0 over HTTP: the token endpoint of each tenant, and its metadata (RFC 6749 §3.2, RFC 8414)."""
+"""OAuth 2.0 over HTTP: the token endpoint of each tenant and of the operator, and its metadata.
+
+Sources: RFC 6749 §3.2, RFC 8414.
+"""
 
 import re
 from base64 import b64decode
@@ -13,16 +16,24 @@ from headcount.directory.client_credentials import (
     ClientCredentials,
     Credentials,
     Granted,
+    claimed_by,
     issuer_of,
     token_endpoint,
 )
-from headcount.directory.oauth_errors import InvalidClientError, InvalidRequestError, OAuthError
+from headcount.directory.oauth_errors import (
+    InvalidClientError,
+    InvalidRequestError,
+    OAuthError,
+    TooManyAttemptsError,
+)
 from headcount.directory.operator_resources import NAME
 from headcount.directory.operator_schemas import ALGORITHMS
 from headcount.http.call import Call
+from headcount.http.rates import Failures, Rates, Standing
 from headcount.http.responses import Header, Response, json_response
 from headcount.scim.errors import MethodNotAllowedError, NotFoundError
 from headcount.scim.schemas import Json
+from headcount.store.interface import OPERATOR_TENANT
 
 MOST_BYTES: Final = 32 * 1024
 """In the body of a request for a token."""
@@ -42,15 +53,24 @@ BaseUrlOf = Callable[[str], Awaitable[str]]
 class OAuthEndpoints:
     """Answers requests for tokens and for metadata."""
 
-    def __init__(self, credentials: ClientCredentials, base_url_of: BaseUrlOf, body_of: ReadBody) -> None:
+    def __init__(
+        self,
+        credentials: ClientCredentials,
+        base_url_of: BaseUrlOf,
+        body_of: ReadBody,
+        rates: Rates,
+        failures: Failures,
+    ) -> None:
         self._credentials = credentials
         self._base_url_of = base_url_of
         self._body_of = body_of
+        self._rates = rates
+        self._failures = failures
 
     async def respond(self, call: Call, rest: list[str]) -> Response:
         """The response to a call; `rest` is what stands behind the tenant in its path. The tenant need not exist."""
         found = _HANDLERS.get("/".join(rest))
-        if found is None or not NAME.fullmatch(call.tenant_name):
+        if found is None or not (NAME.fullmatch(call.tenant_name) or call.tenant_name == OPERATOR_TENANT):
             raise NotFoundError
         method, handler = found
         if call.method != method and (call.method, method) != ("HEAD", "GET"):
@@ -67,12 +87,21 @@ class OAuthEndpoints:
 
     async def _granted(self, call: Call) -> Granted:
         form = _form_in(call, await self._body_of(call, MOST_BYTES))
-        return await self._credentials.grant(call.tenant_name, form, _basic_in(call.headers), call.address)
+        credentials = _basic_in(call.headers)
+        limits = self._failures.limits(call.address, claimed_by(form, credentials))
+        _stand(call, self._failures.rates.check(limits), is_told=False)
+        try:
+            granted = await self._credentials.grant(call.tenant_name, form, credentials, call.address)
+        except InvalidClientError:
+            self._failures.rates.count(limits)
+            raise
+        _stand(call, self._rates.take(granted.limits))
+        return granted
 
     async def metadata(self, call: Call) -> Response:
         """What clients need to know of the token endpoint (RFC 8414 §2)."""
         issuer = issuer_of(await self._base_url_of(call.tenant_name))
-        methods = self._credentials.methods
+        methods = self._credentials.methods(call.tenant_name)
         metadata: dict[str, Json] = {
             "issuer": issuer,
             "token_endpoint": token_endpoint(issuer),
@@ -97,11 +126,35 @@ OAUTH_SECTIONS: Final = frozenset(path.partition("/")[0] for path in _HANDLERS)
 def tenant_of_metadata(segments: list[str]) -> tuple[str, list[str]]:
     """The tenant in a path below `/.well-known`, and what else is in it: the issuer's path stands last (RFC 8414 §3.1).
 
-    Raises NotFoundError.
+    That of the operator's has none. Raises NotFoundError.
     """
+    if len(segments) == 3:  # noqa: PLR2004
+        return OPERATOR_TENANT, segments[1:]
     if len(segments) != 5 or segments[3] != "t":  # noqa: PLR2004
         raise NotFoundError
-    return segments[4], segments[1:3]
+    return _named(segments[4]), segments[1:3]
+
+
+def tenant_of_grant(segments: list[str]) -> tuple[str, list[str]]:
+    """The tenant in the path of its token endpoint, and what stands behind it; raises NotFoundError."""
+    return (_named(segments[2]), segments[3:]) if segments[1] == "t" else (OPERATOR_TENANT, segments[1:])
+
+
+def _named(tenant_name: str) -> str:
+    """A tenant that has a name in paths; raises NotFoundError for the operator's."""
+    if tenant_name == OPERATOR_TENANT:
+        raise NotFoundError
+    return tenant_name
+
+
+def _stand(call: Call, standing: Standing | None, *, is_told: bool = True) -> None:
+    """Has the answer tell how the client stands, always or when it is refused; raises TooManyAttemptsError."""
+    if standing is None:
+        return
+    if is_told or standing.wait:
+        call.standing = standing
+    if standing.wait:
+        raise TooManyAttemptsError(standing.wait)
 
 
 def _answer(granted: Granted) -> dict[str, Json]:
@@ -117,8 +170,17 @@ def _answer(granted: Granted) -> dict[str, Json]:
 def _refused(error: OAuthError) -> Response:
     """RFC 6749 §5.2."""
     body = orjson.dumps({"error": error.code, "error_description": _UNSPEAKABLE.sub("'", str(error))})
-    headers = (_CHALLENGE,) if isinstance(error, InvalidClientError) else ()
-    return Response(error.status, body, headers, content_type=_JSON, caching=_NEVER_KEPT)
+    return Response(error.status, body, _headers_of(error), content_type=_JSON, caching=_NEVER_KEPT)
+
+
+def _headers_of(error: OAuthError) -> tuple[Header, ...]:
+    match error:
+        case InvalidClientError():
+            return (_CHALLENGE,)
+        case TooManyAttemptsError():
+            return ((b"retry-after", b"%d" % error.retry_after),)
+        case _:
+            return ()
 
 
 def _form_in(call: Call, body: bytes) -> Mapping[str, str]:

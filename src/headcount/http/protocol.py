@@ -79,14 +79,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Starts the clock with the first byte of a request that is not the connection's first."""
+        """Starts the clock for headers that have begun; most arrive at once, and need none."""
         if self._in_headers:
             self._header_bytes += len(data)
-            if self._deadline is None:
-                self._start_clock()
         super().data_received(data)
-        if self._in_headers and self._header_bytes > MAX_HEADER_BYTES and not self.transport.is_closing():
+        if not (self._in_headers and self._header_bytes) or self.transport.is_closing():
+            return
+        if self._header_bytes > MAX_HEADER_BYTES:
             self._refuse(HeadersTooLargeError())
+        elif self._deadline is None:
+            self._start_clock()
 
     def on_headers_complete(self) -> None:
         """Stops the clock, and refuses what is too large or cannot be read on from here."""

@@ -127,16 +127,15 @@ class RequestIds:
 
 
 async def read_body(
-    receive: Receive, declared: bytes | None, *, limit: int, deadline: float, hold: Callable[[int], None]
-) -> bytes:
-    """The whole body, of at most `limit` bytes, as long as it keeps coming; `hold` is told the size of each part.
+    receive: Receive, declared: bytes | None, *, limit: int, deadline: float, take: Callable[[bytes], object]
+) -> None:
+    """Reads the whole body, of at most `limit` bytes, as long as it keeps coming; `take` is given each part.
 
     Raises PayloadTooLargeError, RequestTimeoutError when nothing arrives for `deadline` seconds, and
     ClientDisconnectedError.
     """
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise PayloadTooLargeError(f"The body has {int(declared)} bytes; at most {limit} are accepted.")
-    pieces: list[bytes] = []
     size = 0
     while True:
         try:
@@ -150,7 +149,6 @@ async def read_body(
         size += len(piece)
         if size > limit:
             raise PayloadTooLargeError(f"The body is larger than the {limit} bytes that are accepted.")
-        hold(len(piece))
-        pieces.append(piece)
+        take(piece)
         if not message.get("more_body"):
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            return

@@ -6,7 +6,7 @@ A plain ASGI callable, because this is the hot path. What may be called is data:
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from typing import BinaryIO, Final
 
 import structlog
 
@@ -25,8 +25,8 @@ from headcount.http.journal import Journal
 from headcount.http.json_body import decode_json
 from headcount.http.logs import AccessLog, Line
 from headcount.http.manage import ManageEndpoints
-from headcount.http.oauth import OAUTH_SECTIONS, OAuthEndpoints, tenant_of_metadata
-from headcount.http.rates import Rates
+from headcount.http.oauth import OAUTH_SECTIONS, OAuthEndpoints, tenant_of_grant, tenant_of_metadata
+from headcount.http.rates import Failures, Rates
 from headcount.http.requests import (
     ClientDisconnectedError,
     Receive,
@@ -47,6 +47,7 @@ from headcount.scim.errors import (
     MethodNotAllowedError,
     NotFoundError,
     ScimError,
+    TooManyRequestsError,
     UnavailableError,
 )
 from headcount.scim.messages import list_response
@@ -93,13 +94,15 @@ class ScimEndpoints:
         journal: Journal,
         manage: ManageEndpoints,
         credentials: ClientCredentials,
+        token_failures: int,
     ) -> None:
         self._manage = manage
-        self._oauth = OAuthEndpoints(credentials, gate.base_url, self.any_body)
+        self._rates = Rates(processes)
+        failures = Failures.of(token_failures, processes)
+        self._oauth = OAuthEndpoints(credentials, gate.base_url, self.any_body, self._rates, failures)
         self._journal = journal
         self._events = EventEndpoints(notifier, self.raw_body, self._admit, admission)
         self._gate = gate
-        self._rates = Rates(processes)
         self._behind_proxy = behind_proxy
         self._admission = admission
         self._limits = limits
@@ -133,8 +136,9 @@ class ScimEndpoints:
         if call.standing is not None:
             response.headers = (*response.headers, *call.standing.headers())
         await response.send(send, call.request_id.encode())
-        token_id = call.access.token_id if call.access else ""
-        tenant_name = call.tenant_name if NAME.fullmatch(call.tenant_name) else ""  # decoded, it may hold anything
+        access, tenant_name = call.access, call.tenant_name
+        if access is None and not NAME.fullmatch(tenant_name):
+            tenant_name = ""  # decoded, it may hold anything
         seconds = time.perf_counter() - started
         self._journal.note(call, scope["raw_path"], response, seconds)
         self._log.record(
@@ -146,7 +150,7 @@ class ScimEndpoints:
                 seconds,
                 call.request_id,
                 tenant_name,
-                token_id,
+                access.token_id if access else "",
                 response.sent,
             )
         )
@@ -199,8 +203,8 @@ class ScimEndpoints:
         return await self._events.respond(call, rest, await self._enter(call))
 
     async def _grant(self, call: Call, segments: list[str]) -> Response:
-        call.tenant_name = segments[2]
-        return await self._oauth.respond(call, segments[3:])
+        call.tenant_name, rest = tenant_of_grant(segments)
+        return await self._oauth.respond(call, rest)
 
     async def _metadata(self, call: Call, segments: list[str]) -> Response:
         call.tenant_name, rest = tenant_of_metadata(segments)
@@ -209,7 +213,7 @@ class ScimEndpoints:
     async def _management(self, call: Call, segments: list[str]) -> Response:
         call.tenant_name = OPERATOR_TENANT
         await self._enter(call)
-        return await self._manage.respond(call, segments[2:], self.raw_body)
+        return await self._manage.respond(call, segments[2:], self)
 
     async def _enter(self, call: Call) -> Service:
         """Lets the caller in; raises UnauthorizedError or ForbiddenError."""
@@ -217,7 +221,9 @@ class ScimEndpoints:
         call.request_log, call.profile = service.tenant.request_log, service.tenant.profile.name
         own, whole = access.requests_per_second, service.tenant.quotas.requests_per_second
         if own is not None or whole is not None:
-            call.standing = self._rates.take(((access.token_id, own), (call.tenant_name, whole)))
+            standing = call.standing = self._rates.take(((access.token_id, own), (call.tenant_name, whole)))
+            if standing is not None and standing.wait:
+                raise TooManyRequestsError("Too many requests for now; see Retry-After.", retry_after=standing.wait)
         return service
 
     async def _admit(self, call: Call) -> tuple[Access, Service]:
@@ -237,18 +243,28 @@ class ScimEndpoints:
 
     async def any_body(self, call: Call, limit: int) -> bytes:
         """The bytes of a body, whatever it is."""
-        declared = call.headers.get("content_length")
+        pieces: list[bytes] = []
 
-        def hold(size: int) -> None:
-            self._admission.hold(size)
-            call.held += size
+        def keep(piece: bytes) -> None:
+            self._admission.hold(len(piece))
+            call.held += len(piece)
+            pieces.append(piece)
 
+        await self._read(call, limit, keep)
+        call.body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return call.body
+
+    async def body_in_file(self, call: Call, limit: int, file: BinaryIO) -> None:
+        """Writes a body to a file: nothing of it is held in memory."""
+        await self._read(call, limit, file.write)
+
+    async def _read(self, call: Call, limit: int, take: Callable[[bytes], object]) -> None:
         self._admission.leave()
         try:
-            call.body = await read_body(call.receive, declared, limit=limit, deadline=self._body_deadline, hold=hold)
+            declared, deadline = call.headers.get("content_length"), self._body_deadline
+            await read_body(call.receive, declared, limit=limit, deadline=deadline, take=take)
         finally:
             self._admission.enter()
-        return call.body
 
     async def _discover(self, call: Call, rest: list[str]) -> Response:
         """Discovery is public. A stranger sees what every tenant has, so that nobody learns which tenants exist."""
@@ -288,6 +304,7 @@ _BESIDE: Final[Mapping[str, _Beside]] = {
     "events": ScimEndpoints._event,  # noqa: SLF001  the areas of this class, by the segment that begins them
     **dict.fromkeys(OAUTH_SECTIONS, ScimEndpoints._grant),  # noqa: SLF001
     "/.well-known": ScimEndpoints._metadata,  # noqa: SLF001
+    "/oauth": ScimEndpoints._grant,  # noqa: SLF001
     "/manage": ScimEndpoints._management,  # noqa: SLF001
 }
 """What is answered beside SCIM: by the segment behind the tenant, or the first one with a slash before it."""
@@ -332,10 +349,10 @@ def _split(segments: list[str], section: str = "scim") -> tuple[str, list[str]]:
     if rest[0] != section:
         raise NotFoundError
     rest = rest[1:]
-    if rest and _VERSION.fullmatch(rest[0]):
-        if rest[0] != "v2":
-            raise InvalidVersionError(f"'{rest[0]}' is not a supported protocol version; use 'v2'.")
+    if rest and rest[0] == "v2":
         rest = rest[1:]
+    elif rest and _VERSION.fullmatch(rest[0]):
+        raise InvalidVersionError(f"'{rest[0]}' is not a supported protocol version; use 'v2'.")
     if rest and rest[-1] == "":
         rest = rest[:-1]  # a slash at the end changes nothing
     return tenant_name, rest

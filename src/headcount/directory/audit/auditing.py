@@ -10,15 +10,16 @@ from typing import Any, Final
 import orjson
 import structlog
 
+from headcount.directory.actors import actor_told
 from headcount.directory.addressed import addressed
 from headcount.directory.adoption import traces_of
 from headcount.directory.audit.records import CHAINS, CHANGES, ERASED, REFUSALS, REFUSED, Chain
-from headcount.directory.audit.sealing import SealedChain, TamperedError
+from headcount.directory.audit.sealing import SealedChain, TamperedError, head_of
 from headcount.directory.identifiers import holder, now
 from headcount.directory.managed import MANAGED_REGISTRY
 from headcount.directory.request_log import REQUESTS
 from headcount.directory.tenants import Tenants
-from headcount.scim.errors import ConflictError, InvalidValueError
+from headcount.scim.errors import ConflictError, InvalidValueError, NotFoundError
 from headcount.scim.folding import instant
 from headcount.scim.registry import Registry
 from headcount.scim.schemas import Json
@@ -42,9 +43,12 @@ class Wanted:
     """Which entries are asked for; empty for any."""
 
     actor: str = ""
+    """The id of a token or connection, or whom an issuer outside speaks of."""
+    connection: str = ""
     type: str = ""
     id: str = ""
     action: str = ""
+    request_id: str = ""
     since: str = ""
     """UTC, fixed width; see `instant_asked`."""
     until: str = ""
@@ -53,8 +57,16 @@ class Wanted:
 
     def admits(self, entry: dict[str, Json]) -> bool:
         """Whether an entry is asked for."""
-        asked = (("actor", self.actor), ("type", self.type), ("id", self.id), ("action", self.action))
+        asked = (
+            ("connection", self.connection),
+            ("type", self.type),
+            ("id", self.id),
+            ("action", self.action),
+            ("requestId", self.request_id),
+        )
         fits = all(not value or entry.get(name) == value for name, value in asked)
+        actors = (entry.get("actor"), entry.get("actorDetail", {}).get("subject"))
+        fits = fits and (not self.actor or self.actor in actors)
         return fits and (not self.since or entry["at"] >= self.since) and (not self.until or entry["at"] < self.until)
 
 
@@ -80,13 +92,27 @@ class Audit:
         self._tenants = tenants
         self._key = key
 
-    async def verify(self, tenant: str | None = None) -> list[dict[str, Json]]:
-        """What the verification of every chain found, of one tenant or all; raises NotFoundError."""
+    async def check(self, tenant: str) -> None:
+        """Raises NotFoundError for a tenant that is not there."""
+        await self._store_of(tenant)
+
+    async def verify(self, tenant: str | None = None, heads: Sequence[str] = ()) -> list[dict[str, Json]]:
+        """What the verification of every chain found, of one tenant or all; heads are what it said earlier.
+
+        Raises NotFoundError, also for the head of a tenant that is not verified, and InvalidValueError.
+        """
         if tenant is not None:
-            await self._store_of(tenant)
+            await self.check(tenant)
         names = [tenant] if tenant else await self._names()
-        chains = [self._chain(name, chain) for name in names for chain in CHAINS]
-        return [{"tenant": chain.tenant, **asdict(await chain.verify())} for chain in chains]
+        noted = [head_of(text) for text in heads]
+        for head in noted:
+            if head.tenant not in names:
+                raise NotFoundError(f"The head {head} is of a tenant that is not there, or not verified here.")
+        found = []
+        for chain in (self._chain(name, chain) for name in names for chain in CHAINS):
+            verified = await chain.verify([head for head in noted if head.tenant == chain.tenant])
+            found.append({"tenant": chain.tenant, **asdict(verified)})
+        return found
 
     async def entries(
         self, tenant: str, wanted: Wanted, *, refused: bool = False, newest_first: bool = True
@@ -240,7 +266,7 @@ def _change(row: ChangeRow) -> dict[str, Json]:
         "type": row.type,
         "id": row.id,
         "version": row.version,
-        "actor": row.actor,
+        **actor_told(row.actor),
         "connection": row.connection,
         "requestId": row.request_id,
     }

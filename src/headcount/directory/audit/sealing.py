@@ -1,7 +1,8 @@
 """Sealing what has been committed, verifying what was sealed, and forgetting what is beyond retention."""
 
+import re
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import orjson
 from headcount.directory.audit.chain import Block, Link, Problem, Record, block_of, genesis, is_signed, seal, sign
 from headcount.directory.audit.chain import problems_of as problems_of_block
 from headcount.directory.audit.records import CHANGES, ERASED, Chain
+from headcount.scim.errors import InvalidValueError
 from headcount.scim.folding import instant
 from headcount.store.interface import VersionConflictError
 from headcount.store.keeping import ABSENT, Put, TenantKeeping
@@ -25,6 +27,7 @@ CHECKPOINTS: Final = "audit checkpoint"
 FLOORS: Final = "audit floor"
 """The collection of the number of the first record that retention has left, by chain."""
 RECORDS_A_BLOCK: Final = 1_000
+_HEAD: Final = re.compile(r"([a-z0-9_-]{1,63})/([a-z]+)/([0-9]{1,12})/([0-9a-f]{64})")
 _SALT_BYTES: Final = 16
 _BLOCKS_A_PAGE: Final = 20
 _ANEW: Final = 20
@@ -51,8 +54,30 @@ class Verified:
     unsealed: int = 0
     """Records that were committed since the last block."""
     head: str = ""
-    """The digest of the last block: kept elsewhere, it shows whether the end was cut off."""
+    """The last block, as a `Head`; empty without one."""
     problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A block that was the last one once: noted elsewhere, it shows later whether the end was cut off."""
+
+    tenant: str
+    chain: str
+    number: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.chain}/{self.number}/{self.digest}"
+
+
+def head_of(text: str) -> Head:
+    """A head as it was noted; raises InvalidValueError."""
+    found = _HEAD.fullmatch(text.strip())
+    if found is None:
+        raise InvalidValueError(f"'{text}' is no head as a verification prints it: tenant/chain/number/digest.")
+    tenant, chain, number, digest = found.groups()
+    return Head(tenant, chain, int(number), digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +96,15 @@ class SealedChain:
             number += sealed
         return number
 
-    async def verify(self) -> Verified:
-        """Compares every sealed record with what is there now, once more when retention comes between."""
+    async def verify(self, heads: Sequence[Head] = ()) -> Verified:
+        """Compares every sealed record with what is there now, once more when retention comes between.
+
+        Of heads that were noted earlier, those of this chain have to be among its blocks, unless retention was faster.
+        """
         result = Verified(self.chain.name)
         for _ in range(2):
             first, result = await self._first(), Verified(self.chain.name)
-            await self._verify(first, result)
+            await self._verify(first, result, heads)
             if await self._first() == first:
                 break
         return result
@@ -117,8 +145,10 @@ class SealedChain:
             return 0
         return len(records)
 
-    async def _verify(self, first: int, result: Verified) -> None:
+    async def _verify(self, first: int, result: Verified, heads: Sequence[Head]) -> None:
         before, signed = await self._beginning()
+        noted = [head for head in heads if head.chain == self.chain.name and head.number >= before.number]
+        digests = dict.fromkeys((head.number for head in noted), "") | {before.number: before.digest}
         if not signed:
             result.problems.append(Problem(before.number, 0, "the checkpoint is not the installation's"))
         if first < 0:
@@ -132,7 +162,11 @@ class SealedChain:
             result.forgotten += sum(item.number < first for item in block.records)
             result.erased += sum(not item.salt and item.number in found for item in block.records)
             before = block.link
-        result.head = before.digest if before.number else ""
+            if block.number in digests:
+                digests[block.number] = block.digest
+        result.problems += _cut_off(noted, digests)
+        if before.number:
+            result.head = str(Head(self.tenant, self.chain.name, before.number, before.digest))
         result.unsealed = await self._count_tail(max(before.last, first - 1))
 
     async def _found(self, block: Block, before: Link, first: int) -> dict[int, Record]:
@@ -256,6 +290,15 @@ class SealedChain:
 
     def _checkpoint_text(self, link: Link) -> str:
         return f"checkpoint {self.tenant}/{self.chain.name} {link.number} {link.last} {link.digest}"
+
+
+def _cut_off(noted: Sequence[Head], digests: Mapping[int, str]) -> Iterator[Problem]:
+    """What heads that were noted tell of the blocks with their numbers, by their digests: empty without a block."""
+    for head in noted:
+        if not digests[head.number]:
+            yield Problem(head.number, 0, "the end was cut off: the block of a head that was noted is not there")
+        elif digests[head.number] != head.digest:
+            yield Problem(head.number, 0, "the block is not that of the head that was noted")
 
 
 def _problems_of(

@@ -5,6 +5,7 @@ from typing import Final
 
 import orjson
 
+from headcount.directory.actors import actor_told
 from headcount.directory.guard.rules import Removal
 from headcount.scim.errors import TooManyRequestsError
 from headcount.scim.schemas import Json
@@ -35,7 +36,7 @@ async def hold(
         "version": row.version,
         "reason": reason,
         "connection": origin.connection,
-        "actor": origin.actor,
+        **actor_told(origin.actor),
         "requestId": origin.request_id,
         "at": origin.at,
         "before": orjson.loads(row.document),
