@@ -125,12 +125,14 @@ class Resources:
         self._private = PrivateValues(store, passwords, tenant.passwords)
         self._unknown = unknown or UnknownCounts()
         self._notifier = notifier
+        self._whole = {kind.name: Projection(kind) for kind in tenant.registry.resource_types}
 
     def projection(self, resource_type: ResourceType, request: Request) -> Projection:
         """The projection that a request asks for; raises InvalidValueError for one of too many names."""
         permissions = request.permissions
-        if permissions.is_restricted and not request.has_projection:
-            return permissions.of(resource_type).projection
+        if not request.has_projection:
+            restricted = permissions.is_restricted
+            return permissions.of(resource_type).projection if restricted else self._whole[resource_type.name]
         most = self.tenant.limits.projection_names
         if len(request.attributes) > most or len(request.excluded_attributes) > most:
             raise InvalidValueError(f"'attributes' and 'excludedAttributes' take at most {most} names.")
@@ -140,8 +142,6 @@ class Resources:
             resource_type,
             bare_extension_names=self.tenant.profile.tolerates(Toleration.BARE_EXTENSION_NAMES),
         )
-        if not permissions.is_restricted:
-            return projection
         return replace(projection, readable=permissions.of(resource_type).shown)
 
     async def stored(self, resource_type: ResourceType, resource_id: str, *, groups: bool = True) -> StoredResource:
@@ -157,9 +157,9 @@ class Resources:
         permission = permitted(permissions, resource_type, Operation.READ) if permissions.is_restricted else None
         projection = self.projection(resource_type, request)
         row = await self.stored(resource_type, resource_id, groups=resource_type.derives_groups)
+        (row,) = await self.seen((row,), request)
         document = check_reach(permission, row) if permission is not None else None
-        (shown,) = await self.seen((row,), request)
-        return await self.represent(shown, resource_type, projection, request, document if shown is row else None)
+        return await self.represent(row, resource_type, projection, request, document)
 
     async def _check_quota(self, resource_type: ResourceType) -> None:
         """Raises ForbiddenError when the tenant holds as many as it may; simultaneous ones may pass it by few."""
@@ -173,7 +173,7 @@ class Resources:
 
     def fence(self, request: Request) -> Fence:
         """Whom the client may see as members."""
-        return Fence(request.permissions, self.tenant.registry, self.store)
+        return Fence(request.permissions, self.tenant.registry, self.store, request.connection)
 
     async def represent(
         self,
@@ -338,8 +338,7 @@ class Resources:
         async def attempt() -> None:
             expected = None
             if request.if_match is not None or permission.fence is not None:
-                row = await self.checked(resource_type, resource_id, request, permission, groups=False)
-                expected = row.version
+                expected = (await self.checked(resource_type, resource_id, request, permission, groups=False)).version
             await self.carry_out(Delete(resource_type.name, resource_id, self.origin(request), expected), request)
 
         await self._repeat(attempt, request)
@@ -383,6 +382,10 @@ class Resources:
 
         return await self._repeat(attempt, request)
 
+    async def check_within(self, permission: Permission, _row: StoredResource, change: Change, _: Request) -> None:
+        """Raises ForbiddenError for a change that the client could not see the outcome of."""
+        check_fence(permission, change.resource)
+
     async def _permitted_change(
         self,
         permission: Permission,
@@ -392,7 +395,7 @@ class Resources:
         request: Request,
     ) -> Change:
         """The change as it concerns the members that the client can see; raises ForbiddenError if it must not be."""
-        check_fence(permission, change.resource)
+        await self.check_within(permission, row, change, request)
         members = change.members and await self.fence(request).within(row.id, change.members)
         moved = {"members": [{"value": member} for member in (*members.added, *members.removed)]} if members else {}
         check_writable(permission, current, with_secrets({**change.resource, **moved}, change.private))
@@ -450,7 +453,8 @@ class Resources:
         Raises NotFoundError or PreconditionFailedError.
         """
         row = await self.stored(resource_type, resource_id, groups=groups)
-        check_reach(permission, row)
+        if permission.fence is not None:
+            check_reach(permission, *await self.seen((row,), request))
         if request.if_match is not None and not matches_tag(request.if_match, row.version):
             raise PreconditionFailedError
         return row
