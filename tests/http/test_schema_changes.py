@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
 
+import orjson
 import pytest
 
 from headcount.assembly import open_installation
@@ -21,7 +22,7 @@ from headcount.scim.profiles import TOLERANT
 from headcount.settings import Settings
 from headcount.store.interface import Query, Target
 from headcount.testing.postgresql import temporary_postgresql
-from serving import ENTERPRISE, Client, running_server, user
+from serving import ENTERPRISE, PATCH_OP, Client, running_server, user
 
 BADGE = "urn:example:params:scim:schemas:extension:badge:2.0:User"
 PATH = f"{ENTERPRISE}:department"
@@ -303,6 +304,57 @@ def test_an_index_that_is_forgotten_while_it_is_built_stays_forgotten(tmp_path):
             with pytest.raises(NotFoundError):
                 await installation.indexes.build("acme", declared, lambda _amount, _text: None)
             assert PATH not in [row["path"] for row in await installation.indexes.list("acme")]
+
+    asyncio.run(run())
+
+
+def test_what_was_written_while_its_attribute_went_stands_in_nobodys_way(tmp_path):
+    desk = {"name": "desk", "type": "complex", "subAttributes": [{"name": "floor"}, {"name": "room"}]}
+    smaller = {**desk, "subAttributes": [{"name": "floor"}]}
+    other = {"id": f"{BADGE}:other", "name": "Other", "attributes": [{"name": "x"}]}
+    title = {"op": "replace", "path": "title", "value": "Dr"}
+    cleared = {"op": "remove", "path": BADGE}
+
+    async def run():
+        async with acme(f"sqlite:///{tmp_path}/headcount.db") as installation:
+            await installation.schemas.add("acme", [badge({"name": "x"}, {"name": "y"}, desk), other], extends="User")
+            before = await resources_of(installation)  # a request under way, which knows the old schema
+            await installation.schemas.add("acme", [badge({"name": "y"}, smaller)], extends="User")
+            await installation.schemas.remove("acme", other["id"])
+            after = await resources_of(installation)
+            kind = after.tenant.registry.by_name["User"]
+            late = {BADGE: {"x": "1", "y": "2", "desk": {"floor": "3", "room": "4"}}, other["id"]: {"x": "5"}}
+            for number, operation in enumerate(
+                (title, {"op": "add", "path": f"{BADGE}:desk.floor", "value": "7"}, cleared)
+            ):
+                body = user(userName=f"person{number}", **late)
+                person = await before.create(before.tenant.registry.by_name["User"], body, REQUEST)
+                shown = await after.read(kind, person.id, REQUEST._replace(excluded_attributes=("title",)))
+                assert orjson.loads(shown.body)[BADGE] == {"y": "2", "desk": {"floor": "3"}}
+                patch = {"schemas": [PATCH_OP], "Operations": [operation]}
+                left = orjson.loads((await after.patch(kind, person.id, patch, REQUEST)).body)
+                assert left.get(BADGE, {}).keys() == (set() if operation is cleared else {"y", "desk"})
+                assert other["id"] not in left
+                assert await found(after, f'{BADGE}:y eq "2"') == (set() if operation is cleared else {person.id})
+                await after.delete(kind, person.id, REQUEST)
+
+    asyncio.run(run())
+
+
+def test_an_attribute_that_becomes_another_leaves_its_index_behind(tmp_path):
+    words = {"name": "x", "type": "complex", "subAttributes": [{"name": "a", "multiValued": True}]}
+
+    async def run():
+        async with acme(f"sqlite:///{tmp_path}/headcount.db") as installation:
+            await installation.schemas.add("acme", [badge({"name": "x"})], extends="User")
+            declared = await installation.indexes.declare("acme", f"{BADGE}:x")
+            await installation.indexes.build("acme", declared, lambda _amount, _text: None)
+            await installation.schemas.add("acme", [badge(words)], extends="User")
+            people = await resources_of(installation)
+            body = user(userName="ada", **{BADGE: {"x": {"a": ["1", "2"]}}})
+            ada = await people.create(people.tenant.registry.by_name["User"], body, REQUEST)
+            assert await found(people, f'{BADGE}:x.a eq "2"') == {ada.id}
+            assert [row["path"] for row in await installation.indexes.list("acme")] == ["emails.value"]
 
     asyncio.run(run())
 

@@ -272,3 +272,25 @@ def until_allowed(attempt):
         if attempt().status == 200:
             return True
     return False
+
+
+def test_a_fence_by_externalid_is_about_the_connections_own(server, okta_and_entra):
+    okta, entra = okta_and_entra
+    both, own, theirs = (
+        linked(server, okta, entra)["id"],
+        entra.new_user(externalId="e-2"),
+        okta.new_user(externalId="e-3"),
+    )
+    team = okta.new_group(both, own["id"], theirs["id"])
+    scopes = [{"type": "User", "filter": 'externalId sw "e-"'}, {"type": "Group"}]
+    client = entra.with_token(token_of(server, entra, "entra", scopes=scopes))
+    reached = [person for person in (both, own["id"], theirs["id"]) if client.get(f"/Users/{person}").status == 200]
+    assert reached == [both, own["id"]]
+    assert client.found("userName pr") == sorted(reached)
+    assert {member["value"] for member in client.get(f"/Groups/{team['id']}").ok()["members"]} == set(reached)
+    assert client.found(f'members.value eq "{theirs["id"]}"', "/Groups") == []
+    assert client.patch(f"/Users/{theirs['id']}", OFF).status == 404
+    client.patch(f"/Users/{both}", {"op": "replace", "path": "title", "value": "Dr"}).ok()
+    renamed = {"op": "replace", "path": "externalId", "value": "o-9"}
+    assert client.patch(f"/Users/{both}", renamed).error == (403, None)
+    assert client.get(f"/Users/{both}").ok()["externalId"] == "e-1"

@@ -245,3 +245,14 @@ def test_a_scope_is_read_from_an_attribute_value() -> None:
         Scope("User"),
         Scope("*", frozenset({Operation.READ}), ("id",), (), "id pr"),
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "reached"),
+    [('externalId sw "a"', False), ("not (externalId pr) or title pr", False), ("title pr", True), ("", True)],
+)
+def test_where_no_externalid_shows_a_fence_made_of_them_closes_everything(text: str, reached: bool) -> None:
+    permissions = Permissions((Scope("User", filter=text),), REGISTRY)
+    whole = {"externalId": "a", "title": "x"}
+    assert permissions.of(USER).admits(whole)
+    assert permissions.without_external_ids.of(USER).admits(whole) is reached

@@ -13,7 +13,15 @@ from headcount.scim.paths import BoundPath
 from headcount.scim.registry import Registry, ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.scopes import Operation, Permission, Permissions
-from headcount.store.interface import Member, MembershipChange, Query, StoredResource, Target, TenantStore
+from headcount.store.interface import (
+    DEFAULT_CONNECTION,
+    Member,
+    MembershipChange,
+    Query,
+    StoredResource,
+    Target,
+    TenantStore,
+)
 
 MEMBERS_A_PAGE: Final = 1_000
 """Members that are read, and held in memory, at a time."""
@@ -84,10 +92,18 @@ def _operands(bound: BoundFilter) -> tuple[BoundFilter, ...]:
 class Fence:
     """Which people and groups a client may see as members of a group."""
 
-    def __init__(self, permissions: Permissions, registry: Registry, store: TenantStore) -> None:
+    def __init__(
+        self,
+        permissions: Permissions,
+        registry: Registry,
+        store: TenantStore,
+        connection: str = DEFAULT_CONNECTION,
+    ) -> None:
         self._permissions = permissions
         self._registry = registry
         self._store = store
+        self._connection = None if connection == DEFAULT_CONNECTION else connection
+        """Whose externalIds are meant; None for anybody's."""
 
     @property
     def is_open(self) -> bool:
@@ -162,6 +178,7 @@ class Fence:
             terms = tuple(BoundComparison(path, Operator.EQ, text) for text in ids[start : start + _AT_A_TIME])
             either = terms[0] if len(terms) == 1 else BoundOr(terms)
             target = Target(kind, either if fence is None else BoundAnd((fence, either)))
-            page = await self._store.search(Query((target,), _AT_A_TIME, total=False, groups=False))
+            query = Query((target,), _AT_A_TIME, total=False, groups=False, connection=self._connection)
+            page = await self._store.search(query)
             found.update(row.id for row in page.resources)
         return found

@@ -4,6 +4,7 @@ Tenants without any of these are served without this room, and pay nothing for i
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -141,6 +142,16 @@ class WatchedResources(Resources):
         changes = {"after": change.resource, "added": members.added, "removed": members.removed, "clear": members.clear}
         done = await self._unless_held(steps, row, request, changes, go)
         return await self._as_if_done(row, change, request) if done is None else done
+
+    async def check_within(self, permission: Permission, row: StoredResource, change: Change, request: Request) -> None:
+        """The same of what the connection sees: by the externalId that it knows the resource by."""
+        if permission.fence is not None:
+            (shown,) = await self.seen((row._replace(document=orjson.dumps(change.resource)),), request)
+            resource = orjson.loads(shown.document)
+            if request.external_id:
+                resource["externalId"] = request.external_id[-1]
+            change = replace(change, resource=resource)
+        await super().check_within(permission, row, change, request)
 
     async def seen(self, rows: Sequence[StoredResource], request: Request) -> Sequence[StoredResource]:
         """Rows with the externalIds of the connection that reads them (RFC 7643 §3.1)."""

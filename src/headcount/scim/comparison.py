@@ -21,13 +21,18 @@ def comparable(attribute: Attribute, value: Json) -> Json:
 
 
 def compare_document(resource: dict[str, Json], resource_type: ResourceType) -> dict[str, Json]:
-    """The canonical resource with comparable values, in the same shape; secrets are left out."""
+    """The canonical resource with comparable values, in the same shape; secrets are left out.
+
+    So is what was written while its attribute was taken from the schema: nobody can search by it any more.
+    """
     document: dict[str, Json] = {}
     attributes = resource_type.attributes
     for name, value in resource.items():
         attribute = attributes.get(name)
         if attribute is None:
-            document[name] = _comparable_members(resource_type.extension_by_urn[name.lower()].schema.by_name, value)
+            extension = resource_type.extension_by_urn.get(name.lower())
+            if extension is not None:
+                document[name] = _comparable_members(extension.schema.by_name, value)
         elif not attribute.is_secret:
             document[name] = comparable_value(attribute, value)
     return document
@@ -45,8 +50,8 @@ def comparable_value(attribute: Attribute, value: Json) -> Json:
 def _comparable_members(attributes: Mapping[str, Attribute], value: Mapping[str, Json]) -> dict[str, Json]:
     document = {}
     for name, item in value.items():
-        attribute = attributes[name]
-        if attribute.is_secret:
+        attribute = attributes.get(name)
+        if attribute is None or attribute.is_secret:
             continue
         if attribute.is_text and not attribute.case_exact:  # most are
             document[name] = fold(item)

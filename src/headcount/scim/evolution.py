@@ -175,8 +175,8 @@ def _leaves(old: Attribute, new: Attribute, value: Json) -> bool:
     """Whether a value is none of the canonical ones any more."""
     for item in value if isinstance(value, list) else (value,):
         if new.is_complex:
-            for name, part in item.items():
-                if _leaves(old.by_name[name], new.by_name[name], part):
+            for name in item.keys() & old.by_name.keys() & new.by_name.keys():
+                if _leaves(old.by_name[name], new.by_name[name], item[name]):
                     return True
         elif _is_narrower(old, new) and item not in new.canonical_values:
             return True

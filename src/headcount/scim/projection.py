@@ -135,7 +135,7 @@ class Projection:
         return bool((self.included or {}).get(key) or self.excluded.get(key) or (self.readable or {}).get(key))
 
     def apply(self, resource: Mapping[str, Json]) -> dict[str, Json]:
-        """The part of a canonical resource that is returned, in the same order."""
+        """The part of a canonical resource that is returned, in the same order: nothing that no schema has."""
         if self.cut is not None and self.asks_nothing:
             return self.cut.apply(resource)
         shown: dict[str, Json] = {}
@@ -150,10 +150,11 @@ class Projection:
         return shown
 
     def _extension(self, urn: str, values: Mapping[str, Json]) -> Json:
-        schema = self.resource_type.extension_by_urn[urn.lower()].schema
+        extension = self.resource_type.extension_by_urn.get(urn.lower())
+        known = extension.schema.by_name if extension is not None else {}
         shown = {}
         for name, value in values.items():
-            part = self._part(schema.by_name[name], value, urn)
+            part = self._part(known[name], value, urn) if name in known else None
             if part is not None:
                 shown[name] = part
         return shown or None
@@ -204,8 +205,8 @@ class Projection:
             readable = self.readable.get((urn, attribute.name))
         shown = {}
         for name, item in value.items():
-            sub = attribute.by_name[name]
-            if sub.is_secret or (readable is not None and name not in readable):
+            sub = attribute.by_name.get(name)
+            if sub is None or sub.is_secret or (readable is not None and name not in readable):
                 continue
             by_default = sub.returned is not _REQUEST or echoed
             wanted = (by_default and name not in left_out) if named is None else name in named

@@ -59,6 +59,11 @@ class IndexedAttribute:
         return self.sub_attribute or self.attribute
 
     @property
+    def has_one_value_each(self) -> bool:
+        """Whether every element has one simple value."""
+        return not self.target.is_complex and not (self.sub_attribute and self.sub_attribute.multi_valued)
+
+    @property
     def serves_searches(self) -> bool:
         """Whether it leads to all resources with a value."""
         return self.index.is_complete and not self.index.is_unique
@@ -170,7 +175,7 @@ def _unique_attributes(schemas: Iterable[Schema]) -> Iterator[tuple[Schema, Attr
 
 
 def _indexed(index: ValueIndex, parts: Sequence[tuple[str, Schema]]) -> IndexedAttribute | None:
-    """The attribute of an index; None for one that was left behind by its attribute."""
+    """The attribute of an index; None for one that was left behind by its attribute, or no longer fits it."""
     for urn, schema in reversed(parts):  # the base schema, whose names are not qualified, comes last
         if urn and not index.path.startswith(f"{urn}:"):
             continue
@@ -178,7 +183,8 @@ def _indexed(index: ValueIndex, parts: Sequence[tuple[str, Schema]]) -> IndexedA
         attribute = schema.by_name.get(name)
         sub_attribute = attribute.sub(sub_name) if attribute and sub_name else None
         if attribute is not None and bool(sub_name) == (sub_attribute is not None):
-            return IndexedAttribute(index, urn, attribute, sub_attribute)
+            found = IndexedAttribute(index, urn, attribute, sub_attribute)
+            return found if found.has_one_value_each else None
     return None
 
 

@@ -217,7 +217,7 @@ class Permissions:
         if resource_type.keeps_members:
             permission = _without_hidden_members(permission, [*people, *groups])
         if not self.shows_external_ids:
-            permission = _narrow(permission, ("", "externalId"), NOTHING)
+            permission = _without_external_ids(permission)
         return _without_hidden_schemas(permission)
 
     def _alone(self, resource_type: ResourceType) -> Permission:
@@ -247,6 +247,15 @@ def _without_hidden_members(permission: Permission, members: Sequence[Permission
         permission = _narrow(permission, ("", "members"), frozenset({"value", "$ref", "type"}))
     if any(other.fence is not None for other in members):
         permission = replace(permission, unsearchable=permission.unsearchable | {"members"})
+    return permission
+
+
+def _without_external_ids(permission: Permission) -> Permission:
+    """Nothing tells of externalIds, and a fence made of them, which cannot be read then, closes everything."""
+    permission = _narrow(permission, ("", "externalId"), NOTHING)
+    paths = named_paths(permission.fence) if permission.fence is not None else ()
+    if any(path.extension is None and path.attribute.name == "externalId" for path in paths):
+        return replace(permission, fence=BoundConstant(value=False))
     return permission
 
 

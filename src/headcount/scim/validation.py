@@ -60,7 +60,10 @@ def validate_resource(
 
 
 def arrange(found: Mapping[str, Json], resource_type: ResourceType) -> dict[str, Json]:
-    """A canonical resource: the declared order, nothing unassigned, `schemas` as the content says (RFC 7643 §3)."""
+    """A canonical resource: the declared order, nothing unassigned, `schemas` as the content says (RFC 7643 §3).
+
+    What was written while its attribute was taken from the schema goes.
+    """
     schemas = [resource_type.schema.id]
     resource: dict[str, Json] = {"schemas": schemas}
     for name in resource_type.attribute_order:
@@ -71,7 +74,8 @@ def arrange(found: Mapping[str, Json], resource_type: ResourceType) -> dict[str,
         urn = extension.schema.id
         values = found.get(urn)
         if values:
-            values = {name: value for name, value in values.items() if value is not None}
+            known = extension.schema.by_name
+            values = {name: value for name, value in values.items() if value is not None and name in known}
             if values:
                 schemas.append(urn)
                 resource[urn] = values

@@ -180,7 +180,7 @@ class _Application:
         if op is Op.REMOVE or value is None:
             if self.permission is not None:
                 check_whole_schema(self.permission, schema)
-            for name in list(self.resource.get(urn, ())):
+            for name in [name for name in self.resource.get(urn, ()) if name in schema.by_name]:
                 self.target(Op.REMOVE, BoundPath(urn, schema.by_name[name]), None, None)
             return
         if not isinstance(value, Mapping):
@@ -296,10 +296,10 @@ class _Application:
             changed = canonical_value(attribute, changed | given, self.profile) or {}
         if op is Op.ADD:
             changed = {**current, **changed}
-        for name in current:
-            immutable = attribute.by_name[name].mutability is Mutability.IMMUTABLE
-            if immutable and changed.get(name) != current[name]:
-                raise MutabilityError(f"'{attribute.name}.{name}' is immutable and has a value.")
+        for sub in attribute.sub_attributes:
+            is_fixed = sub.mutability is Mutability.IMMUTABLE and sub.name in current
+            if is_fixed and changed.get(sub.name) != current[sub.name]:
+                raise MutabilityError(f"'{attribute.name}.{sub.name}' is immutable and has a value.")
         return changed or None
 
     def spelled(self, attribute: Attribute, value: Mapping[str, Json]) -> dict[str, Json]:
