@@ -329,6 +329,12 @@ def test_the_operators_requests_are_kept_as_well_and_no_secret_of_theirs(apart, 
         row = until(lambda: (found := manager.get(f"/tenants/_operator/requests/{refused}")).status == 200 and found)
         assert (row.json["status"], row.json["body"]["name"]) == (400, "No Name")
         assert row.json["outcome"].startswith("refused: 'No Name' is no tenant name")
+        record = f"/tenants/_operator/requests/{refused}"
+        command = manager.get(record, form="curl").ok()["curl"]
+        assert command.startswith('curl -X POST -H "Authorization: Bearer $TOKEN" -H \'Content-Type: ')
+        assert command.endswith('"$URL"/scim/v2/Tenants')
+        assert manager.get(record, form="case").ok()["steps"] == [{"send": "POST /Tenants", "body": bad, "status": 400}]
+        assert manager.get(record, form="poem").error == (400, "invalidValue")
         plain = manager.get(f"/tenants/_operator/requests/{made.headers['x-request-id']}").ok()
         assert (plain["outcome"], "answer" in plain) == ("created", False)
     assert kept_of(apart, "_operator", made.json["token"]) == 0

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shlex
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPSConnection
 from typing import Annotated, Any, Final
@@ -14,6 +13,7 @@ import typer
 from headcount.assembly import Installation
 from headcount.cli.output import AsJson, Database, UsageError, show, show_table
 from headcount.cli.running import with_installation
+from headcount.directory.request_exports import SCIM_JSON, as_curl_command, as_test_case, target_of
 
 requests = typer.Typer(no_args_is_help=True, help="Show the last requests of a tenant's clients, and replay one.")
 
@@ -27,7 +27,6 @@ _COLUMNS: Final = {
     "tolerations": "FORGIVEN",
     "requestId": "REQUEST",
 }
-_SCIM_JSON: Final = "application/scim+json"
 
 Tenant = Annotated[str, typer.Option("--tenant", metavar="NAME", help="The tenant whose clients it is about.")]
 RequestId = Annotated[str, typer.Argument(metavar="ID", help="The request's id, from 'tail' or X-Request-Id.")]
@@ -78,9 +77,10 @@ def show_one(
     """
     found = with_installation(database, lambda installation: installation.requests.get(tenant, request))
     if as_curl:
-        show({"curl": _curl(found)}, as_json=as_json, sentence=_curl(found))
+        command = as_curl_command(found)
+        show({"curl": command}, as_json=as_json, sentence=command)
     elif as_case:
-        typer.echo(json.dumps(_case(found), ensure_ascii=False))
+        typer.echo(json.dumps(as_test_case(found), ensure_ascii=False))
     else:
         show(found, as_json=as_json, sentence=json.dumps(found, indent=2, ensure_ascii=False))
 
@@ -110,32 +110,7 @@ def replay(
 
 def _line(row: Mapping[str, Any]) -> str:
     forgiven = f"  [{'; '.join(row['tolerations'])}]" if row["tolerations"] else ""
-    return f"{row['at']} {row['status']} {row['method']} {_target(row)} {row['outcome']}{forgiven}"
-
-
-def _target(row: Mapping[str, Any]) -> str:
-    return f"{row['path']}?{row['query']}" if row["query"] else str(row["path"])
-
-
-def _curl(row: Mapping[str, Any]) -> str:
-    parts = ["curl", "-X", row["method"], "-H", "Authorization: Bearer $TOKEN"]
-    command = shlex.join(parts).replace("'Authorization: Bearer $TOKEN'", '"Authorization: Bearer $TOKEN"')
-    if row.get("body") is not None:
-        data = row["body"] if isinstance(row["body"], str) else json.dumps(row["body"], ensure_ascii=False)
-        command += " " + shlex.join(["-H", f"Content-Type: {_SCIM_JSON}", "-d", data])
-    return f'{command} "$URL"{shlex.quote(_target(row))}'
-
-
-def _case(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A case in the form of the interoperability tests: what is sent, and the status that comes back."""
-    path = row["path"].partition("/scim/v2")[2]
-    step: dict[str, Any] = {"send": f"{row['method']} {path}{'?' if row['query'] else ''}{row['query']}"}
-    if row.get("body") is not None:
-        step["text" if isinstance(row["body"], str) else "body"] = row["body"]
-    step["status"] = row["status"]
-    level = "tolerant" if row["tolerations"] else "core"
-    source = f"the request {row['requestId']}"
-    return {"case": row["outcome"], "level": level, "seen": "observed", "source": source, "steps": [step]}
+    return f"{row['at']} {row['status']} {row['method']} {target_of(row)} {row['outcome']}{forgiven}"
 
 
 def _send(row: Mapping[str, Any], url: str, token: str) -> tuple[int, Any]:
@@ -148,8 +123,8 @@ def _send(row: Mapping[str, Any], url: str, token: str) -> tuple[int, Any]:
     data = None if body is None else body.encode() if isinstance(body, str) else orjson.dumps(body)
     connection = kinds[parts.scheme](parts.hostname, parts.port, timeout=30)
     try:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": _SCIM_JSON, "Accept": _SCIM_JSON}
-        connection.request(row["method"], parts.path + _target(row), data, headers)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": SCIM_JSON, "Accept": SCIM_JSON}
+        connection.request(row["method"], parts.path + target_of(row), data, headers)
         response = connection.getresponse()
         text = response.read()
     except OSError as error:

@@ -1,6 +1,6 @@
 """The record of who did what, the last requests and lock-outs, below `/manage`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +9,7 @@ import orjson
 from headcount.directory.audit.auditing import Audit, Wanted, instant_asked, number_of
 from headcount.directory.lockouts import LockOuts
 from headcount.directory.managed import AUDIT, LOCK_OUT, REQUEST_LOG
+from headcount.directory.request_exports import as_curl_command, as_test_case
 from headcount.directory.request_log import RequestLog
 from headcount.http.manage import LIMIT, Asked, Route
 from headcount.http.responses import Header, Response
@@ -67,13 +68,22 @@ class ManagedRecord:
 
     async def request(self, asked: Asked) -> Json:
         """One request."""
-        return await self.requests.get(asked.tenant, asked.path["request"])
+        found = await self.requests.get(asked.tenant, asked.path["request"])
+        form = asked.query.get("form", "record")
+        if form not in _FORMS:
+            raise InvalidValueError(f"'form' is one of {', '.join(_FORMS)}.")
+        return _FORMS[form](found)
 
     async def lock_out(self, asked: Asked) -> Json:
         """The proof of a lock-out."""
         return await self.lock_outs.show(asked.tenant, asked.path["user"])
 
 
+_FORMS: Final[Mapping[str, Callable[[dict[str, Json]], Json]]] = {
+    "record": lambda found: found,
+    "curl": lambda found: {"curl": as_curl_command(found)},
+    "case": as_test_case,
+}
 _PAGE: Final = LIMIT | {"before": "What the page before this one says as 'before'."}
 _FILTERS: Final = {
     "outcome": "accepted, as without it, or refused.",
@@ -141,8 +151,9 @@ RECORD_ROUTES: Final = (
         f"{_REQUESTS}/{{request}}",
         REQUEST_LOG,
         Operation.READ,
-        "Show one request, by its id.",
+        "Show one request, by its id, or what repeats it.",
         ManagedRecord.request,
+        query={"form": "record, as without it; curl, a command with $URL and $TOKEN to fill in; or case, a test case."},
     ),
     Route(
         "GET",
