@@ -58,6 +58,7 @@ class Copy:
     position: int = 0
     """Where the feed goes on."""
     resources: dict[Key, Known] = field(default_factory=dict)
+    _with_members: set[Key] = field(default_factory=set, repr=False)
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self.resources)
@@ -73,22 +74,38 @@ class Copy:
         known = self.resources.get(key)
         kind = event["type"].partition(".")[2]
         if kind == "deleted":
-            return self.resources.pop(key, None) is not None
+            return self._remove(key)
+        if kind == "members" and data.get("reason") == "entered":  # as things are now, whatever the version
+            return known is not None and self._move(key, known.version, data)
         if known is not None and version < known.version:
             return False
         if kind == "members":
-            return known is not None and _move(known, version, data)
+            return known is not None and self._move(key, version, data)
         if "after" not in data or (known is not None and version == known.version and known.resource == data["after"]):
             return False
         members = known.members if known is not None else set()
         self.resources[key] = Known(version, data["after"], members)
         return True
 
+    def add(self, key: Key, known: Known) -> None:
+        """Adds what a snapshot holds of one resource."""
+        self.resources[key] = known
+        if known.members:
+            self._with_members.add(key)
 
-def _move(known: Known, version: int, data: Mapping[str, Any]) -> bool:
-    before, known.version = known.members, version
-    known.members = (before | set(data.get("added", ()))) - set(data.get("removed", ()))
-    return known.members != before
+    def _remove(self, key: Key) -> bool:
+        """Who is no longer seen is in no group either; of one who left a fence that is not told."""
+        for group in self._with_members:
+            self.resources[group].members.discard(key[1])
+        self._with_members.discard(key)
+        return self.resources.pop(key, None) is not None
+
+    def _move(self, key: Key, version: int, data: Mapping[str, Any]) -> bool:
+        known = self.resources[key]
+        before, known.version = known.members, version
+        known.members = (before | set(data.get("added", ()))) - set(data.get("removed", ()))
+        self._with_members.add(key)
+        return known.members != before
 
 
 class EventClient:
@@ -132,7 +149,7 @@ class EventClient:
             copy.position = page["position"]
             for item in page["resources"]:
                 known = Known(item["version"], item["resource"], set(item.get("members", ())))
-                copy.resources[item["type"], item["id"]] = known
+                copy.add((item["type"], item["id"]), known)
             cursor = page.get("nextCursor", "")
             if not cursor:
                 return copy

@@ -8,6 +8,7 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
+from headcount.directory.permissions import Fence
 from headcount.events.feed import Feed, Wish
 from headcount.events.notifier import Notifier
 from headcount.scim.registry import build_registry
@@ -24,7 +25,8 @@ async def open_feed(database):
     store = PostgresqlStore(database)
     await store.open()
     try:
-        yield Feed(store.for_tenant("acme"), "acme", build_registry(), Notifier())
+        tenant, registry = store.for_tenant("acme"), build_registry()
+        yield Feed(tenant, "acme", registry, Notifier(), lambda permissions: Fence(permissions, registry, tenant))
     finally:
         await store.close()
 

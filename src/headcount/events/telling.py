@@ -1,7 +1,8 @@
 """Rows of the change log told as events, within what a listener may know. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -12,15 +13,24 @@ from headcount.scim.registry import Registry
 from headcount.scim.scopes import Operation, Permission, Permissions
 from headcount.store.keeping import ChangeRow
 
+ENTERED: Final[Mapping[str, Any]] = {"reason": "entered"}
+"""What marks an event of something that came within a fence."""
+_LEFT: Final[Mapping[str, Any]] = {"reason": "left"}
+_NO_MARKS: Final[Mapping[str, Any]] = {}
+INACTIVE: Final = b'"active":false'
+"""What the document of somebody who is not active holds."""
 _EXTERNAL_ID: Final = re.compile(rb'\{(?:"schemas":\[[^\]]*\],|"id":"[^"\\]*",)*"externalId":("(?:[^"\\]|\\.)*")')
 _VERBS: Final = {"create": "created", "update": "updated", "delete": "deleted"}
 
 
-def events_of(row: ChangeRow, tenant: str, registry: Registry, permissions: Permissions) -> Iterator[Event]:
+def events_of(
+    row: ChangeRow, tenant: str, registry: Registry, permissions: Permissions, seen: Collection[str] = ()
+) -> Iterator[Event]:
     """The events that one row means to a listener, in order; none when it may not know of the resource.
 
     A fence is asked of the resource before and after: what comes in is told as created, what goes out as deleted,
-    each with the reason. `after` and `previous` hold what the listener may read.
+    each with the reason. `after` and `previous` hold what the listener may read. Where a fence hides groups or their
+    members, memberships are told as far as both are among those `seen`.
     """
     resource_type = registry.by_name.get(row.type)
     if not row.type:
@@ -30,17 +40,28 @@ def events_of(row: ChangeRow, tenant: str, registry: Registry, permissions: Perm
         if row.kind != "update" or row.after is not None:
             yield from (_restricted if permissions.is_restricted else _plain)(row, tenant, permission)
         if (row.added or row.removed) and row.kind != "delete" and tells_members(permission):
-            yield from _members(row, tenant)
+            yield from _members(row, tenant, seen if hides_members(permission) else None)
 
 
 def tells_members(permission: Permission) -> bool:
-    """Whether a listener hears who belongs to resources of a type.
+    """Whether a listener hears who belongs to resources of a type."""
+    is_readable = permission.may(Operation.READ) and _shows(permission, "members")
+    return permission.resource_type.keeps_members and is_readable
 
-    Rows that change members hold no document to ask a fence of, and no more than the ids of the people: a fence on
-    the groups or on their members shuts all of it.
+
+def hides_members(permission: Permission) -> bool:
+    """Whether some groups, or some who may be in them, are behind a fence.
+
+    Rows that change members hold no document to ask a fence of, and no more than the ids of the people.
     """
-    is_fenced = permission.fence is not None or "members" in permission.unsearchable
-    return permission.resource_type.keeps_members and not is_fenced and _shows(permission, "members")
+    return permission.fence is not None or "members" in permission.unsearchable
+
+
+def membership(row: ChangeRow, tenant: str, group: tuple[str, str, int], part: str, *, added: Sequence[str]) -> Event:
+    """What a resource brings along that comes within a fence; `group` is (type, id, version)."""
+    kind, group_id, version = group
+    event = _event(row, tenant, f"{prefix_of(kind)}.members", part=f".entered{part}", added=tuple(added), marks=ENTERED)
+    return replace(event, resource_type=kind, resource_id=group_id, version=version)
 
 
 def locks_out(row: ChangeRow) -> bool:
@@ -81,7 +102,7 @@ def _event(row: ChangeRow, tenant: str, type_name: str, **told: Any) -> Event:
         tenant=tenant,
         position=row.position,
         txn=row.request_id or event_id,
-        actor=row.actor,
+        actor=row.actor.partition(" ")[0],  # what is behind the id is for the record alone
         request_id=row.request_id,
         resource_type=row.type,
         resource_id=row.id,
@@ -102,7 +123,7 @@ def _plain(row: ChangeRow, tenant: str, permission: Permission) -> Iterator[Even
     """Everything that is ever returned, to those who may know everything."""
     after, previous = row.after, row.before
     if not permission.resource_type.is_verbatim:
-        projection = Projection(permission.resource_type)
+        projection = permission.projection
         after, previous = (text and orjson.dumps(projection.apply(orjson.loads(text))) for text in (after, previous))
     yield _event(
         row,
@@ -116,13 +137,13 @@ def _plain(row: ChangeRow, tenant: str, permission: Permission) -> Iterator[Even
 
 def _restricted(row: ChangeRow, tenant: str, permission: Permission) -> Iterator[Event]:
     """What is left of it within scopes and fence."""
-    projection = Projection(permission.resource_type, readable=permission.shown)
+    projection = permission.projection
     before, after = (_within(text, permission, projection) for text in (row.before, row.after))
     if before == after:  # neither shows, or nothing that shows is another
         return
-    verb, marks = _verb(row), dict[str, str]()
+    verb, marks = _verb(row), _NO_MARKS
     if row.kind == "update" and (before is None or after is None):
-        verb, marks = ("created", {"reason": "entered"}) if before is None else ("deleted", {"reason": "left"})
+        verb, marks = ("created", ENTERED) if before is None else ("deleted", _LEFT)
     elif verb in ("deactivated", "reactivated") and not _shows(permission, "active"):
         verb = "updated"
     yield _event(
@@ -136,9 +157,11 @@ def _restricted(row: ChangeRow, tenant: str, permission: Permission) -> Iterator
     )
 
 
-def _members(row: ChangeRow, tenant: str) -> Iterator[Event]:
-    """Who came and who went, at most `MEMBERS_AN_EVENT` an event."""
+def _members(row: ChangeRow, tenant: str, seen: Collection[str] | None) -> Iterator[Event]:
+    """Who came and who went, of those that are seen (None for all); at most `MEMBERS_AN_EVENT` an event."""
     moves = [(True, member) for member in row.added] + [(False, member) for member in row.removed]
+    if seen is not None:
+        moves = [(came, member) for came, member in moves if member in seen and row.id in seen]
     for part, start in enumerate(range(0, len(moves), MEMBERS_AN_EVENT)):
         some = moves[start : start + MEMBERS_AN_EVENT]
         yield _event(
@@ -161,7 +184,7 @@ def _verb(row: ChangeRow) -> str:
 
 def _is_active(document: bytes | None) -> bool:
     """Who has no `active` is active (RFC 7643 §4.1.1 leaves it to the service provider)."""
-    return document is None or b'"active":false' not in document or _document(document).get("active", True) is not False
+    return document is None or INACTIVE not in document or _document(document).get("active", True) is not False
 
 
 def _external_id(document: bytes | None) -> str:

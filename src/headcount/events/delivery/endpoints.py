@@ -7,7 +7,9 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from functools import lru_cache
 from ipaddress import ip_address
+from itertools import product
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
@@ -33,11 +35,14 @@ class Endpoints:
         self.timeout = timeout
         """Seconds that a request may take, whatever the endpoint does."""
         self._destinations = destinations
-        self._sessions: dict[str, aiohttp.ClientSession] = {}
+        self._check = lru_cache(maxsize=1_000)(destinations.check)
+        """Raises for a URL that is not to be called; what it raises is not remembered."""
+        self._sessions: dict[tuple[str, bool], aiohttp.ClientSession] = {}
+        """By scheme, and whether they are for what is urgent: it waits for nobody's connection."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for scheme in _SCHEMES:
+        for scheme, urgent in product(_SCHEMES, (False, True)):
             made = _socket_for(self._destinations, secure=scheme == "https")
             connector = aiohttp.TCPConnector(limit=0, limit_per_host=_CONNECTIONS, socket_factory=made)
             session = aiohttp.ClientSession(
@@ -46,29 +51,29 @@ class Endpoints:
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None),
             )
-            self._sessions[scheme] = await self._stack.enter_async_context(session)
+            self._sessions[scheme, urgent] = await self._stack.enter_async_context(session)
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         await self._stack.aclose()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, urgent: bool = False) -> tuple[int, str]:
         """The status of an answer and its beginning; 0 and what went wrong when there was none."""
         try:
-            self._destinations.check(url)
+            self._check(url)
             async with asyncio.timeout(self.timeout):
                 try:
-                    return await self._post(url, body, headers)
+                    return await self._post(url, body, headers, urgent=urgent)
                 except (aiohttp.ServerDisconnectedError, ConnectionError):
                     # a connection that stood open was closed at the other end: the next one is new
-                    return await self._post(url, body, headers)
+                    return await self._post(url, body, headers, urgent=urgent)
         except TimeoutError:
             return 0, f"no answer within {self.timeout:g} seconds"
         except (aiohttp.ClientError, RefusedAddressError, OSError, ValueError) as error:
             return 0, str(error) or type(error).__name__
 
-    async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-        session = self._sessions[urlsplit(url).scheme]
+    async def _post(self, url: str, body: bytes, headers: Mapping[str, str], *, urgent: bool) -> tuple[int, str]:
+        session = self._sessions[urlsplit(url).scheme, urgent]
         async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
             text = await answer.content.read(_ANSWER)
             if not answer.content.at_eof():

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from standardwebhooks import Webhook
 
 from headcount.events.delivery.endpoints import Endpoints
 from headcount.events.delivery.retries import DEAD_AFTER, instant_in, pause_after
+from headcount.events.delivery.turns import Turns
 from headcount.events.types import LOCKED_OUT
 from headcount.events.webhooks.subscription import DELIVERIES, LOCKED, TROUBLE, Subscription, Subscriptions
 from headcount.store.keeping import Line, Put, Task, TenantKeeping
@@ -65,37 +67,49 @@ _Outcome = tuple[_Message, Attempt | None]
 class Delivery:
     """Delivers what is queued for one subscription."""
 
-    def __init__(self, store: TenantKeeping, subscription: Subscription, endpoints: Endpoints, holder: str) -> None:
+    def __init__(
+        self, store: TenantKeeping, subscription: Subscription, endpoints: Endpoints, holder: str, turns: Turns
+    ) -> None:
         self._store = store
         self._subscription = subscription
         self._endpoints = endpoints
         self._holder = holder
+        self._turns = turns
 
-    async def run(self, queue: str, most: int) -> Done:
-        """Delivers some of what is due.
+    async def take(self, queue: str, most: int) -> Sequence[Task]:
+        """Some of what is due, held long enough to be delivered."""
+        until = instant_in(2 * self._endpoints.timeout + _SETTLING)
+        return await self._store.take(queue, self._holder, now=instant_in(0), until=until, limit=most)
+
+    async def deliver(self, queue: str, tasks: Sequence[Task]) -> Done:
+        """Delivers what was taken in order, some of it at a time and each when its turn comes.
 
         No request begins once others took the endpoint's whole time, so that what was taken is let go of or written
         down before its hold ends: two workers deliver the same only when one of them is lost.
         """
-        patience = self._endpoints.timeout
-        until = instant_in(2 * patience + _SETTLING)
-        tasks = await self._store.take(queue, self._holder, now=instant_in(0), until=until, limit=most)
-        if not tasks:
-            return Done(0, 0)
-        # what is in no order need not wait to hear of gaps
-        trouble = await self._trouble(tasks) if any(task.order_key for task in tasks) else None
+        trouble = await self._trouble(tasks)
         limit = asyncio.Semaphore(CONCURRENCY)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + self._endpoints.timeout
 
         async def send(message: _Message) -> _Outcome:
             async with limit:
+                await self._turns.take()
                 is_late = time.monotonic() > deadline
                 return message, None if is_late else await attempt(self._endpoints, self._subscription, message)
 
-        # each lock-out by itself, so that its proof is found
-        size = 1 if queue == self._subscription.express_queue else self._subscription.batch_size
-        messages = _messages(tasks, size, self._gaps(tasks, trouble))
+        messages = _messages(tasks, self._subscription.batch_size, self._gaps(tasks, trouble))
         return await self._settle(queue, await asyncio.gather(*map(send, messages)), trouble)
+
+    async def deliver_urgently(self, queue: str, tasks: Sequence[Task]) -> Done:
+        """Delivers lock-outs at once, each by itself so that its proof is found; others go on when all are sent."""
+
+        async def send(message: _Message) -> _Outcome:
+            return message, await attempt(self._endpoints, self._subscription, message, urgent=True)
+
+        sending = asyncio.gather(*map(send, _messages(tasks, 1, set())))
+        await asyncio.sleep(0)
+        self._turns.let_go()
+        return await self._settle(queue, await sending, None)
 
     async def check(self, subscriptions: Subscriptions) -> None:
         """Disables an endpoint that nothing could be delivered to for days."""
@@ -164,11 +178,13 @@ class Delivery:
         return Line(instant_in(0), orjson.dumps(value), self._subscription.id)
 
 
-async def attempt(endpoints: Endpoints, subscription: Subscription, message: _Message) -> Attempt:
+async def attempt(
+    endpoints: Endpoints, subscription: Subscription, message: _Message, *, urgent: bool = False
+) -> Attempt:
     """Sends one signed request; never raises for what the endpoint does."""
     headers = signed(subscription.secrets, message.id, message.body, datetime.now(UTC))
     started = time.perf_counter()
-    status, answer = await endpoints.post(subscription.url, message.body, headers)
+    status, answer = await endpoints.post(subscription.url, message.body, headers, urgent=urgent)
     return Attempt(status, time.perf_counter() - started, answer)
 
 
@@ -180,8 +196,12 @@ def signed(secrets: Sequence[str], message_id: str, body: bytes, now: datetime) 
         "user-agent": "Headcount",
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": " ".join(Webhook(secret).sign(message_id, now, text) for secret in secrets),
+        "webhook-signature": " ".join(_signer(secret).sign(message_id, now, text) for secret in secrets),
     }
+
+
+_signer: Final = lru_cache(maxsize=1_000)(Webhook)
+"""What signs with a secret; to read the secret takes longer than to sign."""
 
 
 def _messages(tasks: Sequence[Task], batch_size: int, gaps: set[str]) -> list[_Message]:

@@ -6,59 +6,175 @@ nor repeats any.
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
 
-from headcount.events.telling import events_of, locks_out, text_of
+from headcount.events.listening import heard
+from headcount.events.telling import INACTIVE, events_of, locks_out, text_of
 from headcount.events.types import LOCKED_OUT, SNAPSHOT_NEEDED, Event
 from headcount.events.webhooks.subscription import PROGRESS, TROUBLE, Subscription, queues_of
 from headcount.store.interface import VersionConflictError
-from headcount.store.keeping import ChangeRow, Entry, Put, Task, TenantKeeping
+from headcount.store.keeping import ChangeRow, Put, Task, TenantKeeping
 
 ROWS: Final = 100
 """Rows of the change log that are looked at in one transaction."""
 _NOBODY: Final = "deleted"
 """Who takes what is not to be delivered any more."""
 _LATEST: Final = "9999"
-_USERS: Final = 1_000
-"""Rows of users in which lock-outs are looked for at a time."""
+_MANY: Final = 1_000
+_WINDOW: Final = 10_000
+"""Positions among which lock-outs are looked for at a time."""
 
 
-async def dispatch(store: TenantKeeping, subscription: Subscription, now: str) -> int:
-    """Queues what has happened since last time, some of it; gives how many rows were looked at."""
-    known, position = await _place(store, subscription.id)
-    if known is None:
-        return 0
-    rows = await store.changes_after(position, limit=ROWS)
-    if not rows:
-        return 0
-    tasks = [task for row in rows for task in _tasks(row, subscription, now)]
-    if position > int(known.value):
-        tasks.insert(0, _lost(position, subscription, now))
-    progress = _progress(subscription.id, rows[-1].position, known)
-    return len(rows) if await _enqueue(store, subscription.queue, tasks, progress) else 0
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a subscription has come."""
+
+    position: int
+    written: int
+    """What is kept of it, which is as far or less far."""
+    version: int
+    """Of the entry that keeps it."""
+    is_at_end: bool = False
+    """Whether that was all there was, so that nothing behind it can have been forgotten."""
 
 
-async def dispatch_lock_outs(store: TenantKeeping, subscription: Subscription, now: str) -> int:
-    """Queues lock-outs ahead of everything else, reading no other rows than those of users.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is to be queued, and how far it goes."""
 
-    How far that went is written when there is one, or nothing left to read: it is soon through what others queue.
+    tasks: Sequence[Task]
+    place: Place
+
+    @property
+    def is_worth_writing(self) -> bool:
+        """Whether it is queued now: rows that nobody is told of are soon gone over again."""
+        return bool(self.tasks) or self.place.position - self.place.written > _WINDOW
+
+
+class Queueing:
+    """What is queued for one subscription in order.
+
+    How far it has come is remembered, and read anew when another worker was faster.
     """
-    known, position = await _place(store, f"{subscription.id}/lockout")
-    if known is None:
-        return 0
-    began = position
-    tasks: list[Task] = []
-    while not tasks and (rows := await store.changes_after(position, limit=_USERS, types=("User",))):
-        position = rows[-1].position
-        tasks = [task for row in rows for task in _lock_outs(row, subscription, now)]
-        await asyncio.sleep(0)
-    if position == began:
-        return 0
-    progress = _progress(f"{subscription.id}/lockout", position, known)
-    return position - began if await _enqueue(store, subscription.express_queue, tasks, progress) else 0
+
+    def __init__(self, store: TenantKeeping, subscription: Subscription) -> None:
+        self._store = store
+        self._subscription = subscription
+        self._place: Place | None = None
+
+    @property
+    def _key(self) -> str:
+        return self._subscription.id
+
+    @property
+    def _queue(self) -> str:
+        return self._subscription.queue
+
+    async def look(self, subscription: Subscription, now: str) -> Found | None:
+        """What has happened since last time, some of it; None for a subscription that is not begun, or has ended."""
+        await self._change_to(subscription)
+        await self._store.sequence_changes()
+        known = self._place or await self._kept()
+        if known is None:
+            return None
+        if known.is_at_end:
+            return await self._look(known, now)
+        first = await self._store.first_position()
+        begun = replace(known, position=max(known.position, first - 1))
+        found = await self._look(begun, now)
+        if begun.position == known.position or not found.tasks:
+            return found
+        return self._after_a_loss(found, begun.position, now)
+
+    async def queue(self, found: Found) -> bool:
+        """Queues what was found, if it is anything; False when somebody else was faster."""
+        if found.is_worth_writing:
+            return await self._write(found)
+        self._place = found.place
+        return True
+
+    async def _write(self, found: Found) -> bool:
+        place = found.place
+        progress = Put(PROGRESS, self._key, str(place.position).encode(), place.version)
+        try:
+            await self._store.enqueue(self._queue, found.tasks, [progress])
+        except VersionConflictError:
+            self._place = None
+            return False
+        self._place = replace(place, written=place.position, version=place.version + 1)
+        return True
+
+    async def _change_to(self, subscription: Subscription) -> None:
+        """Other settings hold from here on, also for whoever reads how far it went."""
+        known = self._place
+        if subscription is not self._subscription and known is not None and known.position > known.written:
+            await self._write(Found((), known))
+        self._subscription = subscription
+
+    async def _kept(self) -> Place | None:
+        entry = await self._store.entry(PROGRESS, self._key)
+        return Place(int(entry.value), int(entry.value), entry.version) if entry else None
+
+    async def _look(self, place: Place, now: str) -> Found:
+        rows = await self._store.changes_after(place.position, limit=ROWS)
+        tasks = await _tasks(self._store, rows, self._subscription, now)
+        position = rows[-1].position if rows else place.position
+        return Found(tasks, replace(place, position=position, is_at_end=len(rows) < ROWS))
+
+    def _after_a_loss(self, found: Found, position: int, now: str) -> Found:
+        return replace(found, tasks=[_lost(position, self._subscription, now), *found.tasks])
+
+
+class LockOutQueueing(Queueing):
+    """Lock-outs, ahead of everything else: no rows are read but those that may be some."""
+
+    _last = 0
+    """A position that there was before the next look."""
+
+    @property
+    def _key(self) -> str:
+        return f"{self._subscription.id}/lockout"
+
+    @property
+    def _queue(self) -> str:
+        return self._subscription.express_queue
+
+    async def _look(self, place: Place, now: str) -> Found:
+        if place.is_at_end:
+            return await self._look_on(place, now)
+        last = await self._store.last_position()
+        position, tasks = place.position, list[Task]()
+        while position < last and not tasks:
+            until = min(last, position + _WINDOW)
+            rows = await self._rows(position, until)
+            tasks = self._lock_outs(rows, now)
+            position = rows[-1].position if len(rows) == _MANY else until
+            await asyncio.sleep(0)
+        return Found(tasks, replace(place, position=position, is_at_end=position >= last))
+
+    async def _look_on(self, place: Place, now: str) -> Found:
+        """Looks behind the end of last time: what a lock-out waits for is one statement.
+
+        How far there are rows is asked afterwards, for the next time: those that are there then are seen by it.
+        """
+        rows = await self._rows(place.position)
+        tasks = self._lock_outs(rows, now)
+        position = max(place.position, self._last, rows[-1].position if rows else 0)
+        if not tasks:
+            self._last = await self._store.last_position()
+        return Found(tasks, replace(place, position=position, is_at_end=len(rows) < _MANY))
+
+    async def _rows(self, position: int, until: int = 0) -> Sequence[ChangeRow]:
+        return await self._store.changes_after(position, until=until, limit=_MANY, types=("User",), marked=INACTIVE)
+
+    def _lock_outs(self, rows: Sequence[ChangeRow], now: str) -> list[Task]:
+        return [task for row in rows for task in _lock_outs(row, self._subscription, now)]
+
+    def _after_a_loss(self, found: Found, position: int, now: str) -> Found:  # noqa: ARG002  the other queue tells of it
+        return found
 
 
 async def begin(store: TenantKeeping, subscription_id: str) -> None:
@@ -72,9 +188,9 @@ async def begin(store: TenantKeeping, subscription_id: str) -> None:
 async def end(store: TenantKeeping, subscription_id: str, now: str) -> None:
     """Removes what is queued and remembered for a subscription; what a worker holds goes when it is delivered."""
     for queue in queues_of(subscription_id):
-        while parked := await store.parked(queue, limit=_USERS):
+        while parked := await store.parked(queue, limit=_MANY):
             await store.requeue(queue, [task.id for task in parked], due=now)
-        while tasks := await store.take(queue, _NOBODY, now=_LATEST, until=_LATEST, limit=_USERS):
+        while tasks := await store.take(queue, _NOBODY, now=_LATEST, until=_LATEST, limit=_MANY):
             await store.finish(queue, _NOBODY, [task.id for task in tasks])
     troubles = await store.entries(TROUBLE, prefix=subscription_id)
     known = [(PROGRESS, subscription_id), (PROGRESS, f"{subscription_id}/lockout")]
@@ -85,7 +201,7 @@ async def requeue_range(store: TenantKeeping, subscription: Subscription, now: s
     """Queues events between two positions again; gives how many."""
     queued = 0
     while rows := await store.changes_after(after, limit=ROWS, until=until):
-        tasks = [task for row in rows for task in _tasks(row, subscription, now)]
+        tasks = await _tasks(store, rows, subscription, now)
         await store.enqueue(subscription.queue, tasks)
         queued, after = queued + len(tasks), rows[-1].position
     return queued
@@ -102,30 +218,20 @@ def task_of(event: Event, subscription: Subscription, due: str, order_key: str) 
     return Task(order_key, header + b"\n" + text_of(event), due)
 
 
-def _tasks(row: ChangeRow, subscription: Subscription, now: str) -> Iterator[Task]:
-    for event in _events(row, subscription):
-        if subscription.wish.wants(event):
-            yield task_of(event, subscription, now, f"{event.resource_type}/{event.resource_id}")
+async def _tasks(store: TenantKeeping, rows: Sequence[ChangeRow], subscription: Subscription, now: str) -> list[Task]:
+    return [
+        task_of(event, subscription, now, f"{event.resource_type}/{event.resource_id}")
+        async for event in heard(store, rows, subscription.listener)
+        if subscription.wish.wants(event)
+    ]
 
 
 def _lock_outs(row: ChangeRow, subscription: Subscription, now: str) -> Iterator[Task]:
-    for event in _events(row, subscription) if locks_out(row) else ():
+    listener = subscription.listener
+    for event in events_of(row, listener.tenant, listener.registry, listener.permissions) if locks_out(row) else ():
         locked = lock_out_of(event)
         if subscription.wish.wants(locked):
             yield task_of(locked, subscription, now, "")
-
-
-def _events(row: ChangeRow, subscription: Subscription) -> Iterator[Event]:
-    return events_of(row, subscription.tenant, subscription.registry, subscription.permissions)
-
-
-async def _place(store: TenantKeeping, key: str) -> tuple[Entry | None, int]:
-    """How far a subscription has come, and where to go on: in what there is, if it was away for long.
-
-    None for one that is not begun, or was deleted a moment ago. Asked all at once, because a lock-out waits for it.
-    """
-    known, first, _ = await asyncio.gather(store.entry(PROGRESS, key), store.first_position(), store.sequence_changes())
-    return known, max(int(known.value), first - 1) if known else 0
 
 
 def _lost(position: int, subscription: Subscription, now: str) -> Task:
@@ -133,16 +239,3 @@ def _lost(position: int, subscription: Subscription, now: str) -> Task:
     event_id = f"{subscription.tenant}.{position}.lost"
     event = Event(SNAPSHOT_NEEDED, now, event_id, subscription.tenant, position, event_id, "", "")
     return task_of(event, subscription, now, "")
-
-
-def _progress(key: str, position: int, known: Entry) -> Put:
-    return Put(PROGRESS, key, str(position).encode(), known.version)
-
-
-async def _enqueue(store: TenantKeeping, queue: str, tasks: Sequence[Task], progress: Put) -> bool:
-    """Whether it was queued; somebody else was faster when the progress is another one by now."""
-    try:
-        await store.enqueue(queue, tasks, [progress])
-    except VersionConflictError:
-        return False
-    return True

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from headcount.events.feed import Wish
-from headcount.scim.registry import Registry
-from headcount.scim.scopes import Permissions
+from headcount.events.listening import Listener
 
 DELIVERIES: Final = "delivery"
 """The log of attempts; its key is the subscription's id."""
@@ -24,15 +23,18 @@ class Subscription:
     """Who is told what, and how."""
 
     id: str
-    tenant: str
+    listener: Listener
     url: str
     secrets: tuple[str, ...]
     """`whsec_…`, the newest first; each signs until its time is over."""
     wish: Wish
-    permissions: Permissions
-    registry: Registry
     batch_size: int = 1
     """Events in one request."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose events it is told."""
+        return self.listener.tenant
 
     @property
     def queue(self) -> str:
