@@ -83,6 +83,28 @@ def copy_installation(
     show({"rows": rows}, as_json=as_json, sentence=sentence)
 
 
+@db.command("distribute")
+def distribute(
+    database: Database = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the statements, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Spread the tenants over the machines of a PostgreSQL with the extension Citus.
+
+    Everything of a tenant stays on one machine. Tables that hold much already are moved, and take no writes meanwhile.
+    Safe to run again; run it after 'headcount db migrate' too.
+
+    Example: headcount db distribute --dry-run
+    """
+    store = store_of(Settings.from_environment(database=database))
+    statements = list(asyncio.run(store.distribute(dry_run=dry_run)))
+    show(
+        {"statements": statements, "executed": not dry_run},
+        as_json=as_json,
+        sentence="\n".join(f"{statement};" for statement in statements) or "Everything is distributed.",
+    )
+
+
 async def _copied(source: DatabaseStore, target: DatabaseStore, *, as_json: bool) -> dict[str, int]:
     await check_source(source)
     async with AsyncExitStack() as stack:

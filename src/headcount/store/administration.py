@@ -118,3 +118,10 @@ class DatabaseStore(Store, Protocol):
     async def repair(self) -> Sequence[str]:
         """Makes what is missing and can be made while servers go on; says what was done."""
         ...
+
+    async def distribute(self, *, dry_run: bool) -> Sequence[str]:
+        """Spreads the tenants over the machines of a cluster; gives the statements that it takes, or would take.
+
+        Raises StoreError for a database that is on one machine.
+        """
+        ...

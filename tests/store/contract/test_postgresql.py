@@ -7,9 +7,10 @@ import pytest
 
 from headcount.store.postgresql.store import PostgresqlStore
 from headcount.testing.store_contract import BudgetedStoreContract, DurableStoreContract, KeepingContract, StoreContract
+from store.contract.differential import GeneratedWrites
 
 
-class TestPostgresqlStore(StoreContract, DurableStoreContract, BudgetedStoreContract):
+class TestPostgresqlStore(StoreContract, DurableStoreContract, BudgetedStoreContract, GeneratedWrites):
     most_members = 20_000
 
     @pytest.fixture(scope="class")

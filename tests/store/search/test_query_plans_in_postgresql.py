@@ -6,7 +6,10 @@ the server has settled on a plan for all parameters.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
+from hashlib import md5
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from headcount.scim.registry import GROUP, ResourceType
 from headcount.store.interface import (
     Create,
     Delete,
+    KeyName,
     Keys,
     MembershipChange,
     Origin,
@@ -36,6 +40,9 @@ from store.search.searchable import BASE_URL, EXTRA_URN, TENANT, USER, query_of
 PEOPLE, TEAMS, LARGE = 50_000, 1_000, 20_000
 EXECUTIONS = 7
 """After the fifth a server may settle on a plan for all parameters."""
+MANY_NAMES = [f"person{number}@a.example" for number in range(1, 101)]
+MANY_LABELS = [f"person {md5(str(number).encode(), usedforsecurity=False).hexdigest()[:8]}" for number in range(1, 101)]
+MANY_IDS = [f"external{number}" for number in range(1, 101)]
 SMALL = frozenset({"counter", "record"})
 """Tables of a page or two, which are read whole faster than by an index."""
 
@@ -77,6 +84,15 @@ SELECT '{TENANT}', 'User', 'u' || lpad(n::text, 6, '0'), 1, 'create', '2026-01-0
 FROM generate_series(1, {PEOPLE}) AS n;
 INSERT INTO counter VALUES ('{TENANT}', 'User', 0, {PEOPLE}), ('{TENANT}', 'Group', 0, {TEAMS + 1});
 """  # noqa: S608  constants
+SMALL_NAME = "person-{:012}@example.com"
+FILL_SMALL = f"""
+INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label, user_name, display_name,
+    document, compare)
+SELECT '{TENANT}', 'User', 'u' || lpad(n::text, 6, '0'), 1, '', '', '', '', name, name, '{{}}', '{{}}'
+FROM (SELECT n, 'person-' || lpad(n::text, 12, '0') || '@example.com' AS name FROM generate_series(1, 2000) AS n) AS p;
+INSERT INTO indexed_value SELECT tenant, type, 'emails.value', user_name, id, 0 FROM resource;
+ANALYZE;
+"""  # noqa: S608  constants
 WATCH = """
 LOAD 'auto_explain';
 SET auto_explain.log_min_duration = 0;
@@ -95,16 +111,16 @@ Node = dict[str, Any]
 class Watched:
     """A connection whose statements are run several times, with the plans that they had."""
 
-    def __init__(self, url: str, runner: asyncio.Runner) -> None:
+    def __init__(self, url: str, runner: asyncio.Runner, *fill: str) -> None:
         self.run = runner.run
         self.messages: list[str] = []
-        self.connection = self.run(self._connected(url))
+        self.connection = self.run(self._connected(url, fill))
 
-    async def _connected(self, url: str) -> database.Connection:
+    async def _connected(self, url: str, fill: Iterable[str]) -> database.Connection:
         await PostgresqlStore(url).migrate()
         connection = await database.connect(url)
-        await connection.execute(FILL, timeout=60)
-        await connection.execute("VACUUM ANALYZE")
+        for statement in fill:
+            await connection.execute(statement, timeout=60)
         await connection.prepare(writes.CARRY_OUT)  # the driver learns the types now, which is no part of a write
         connection.add_log_listener(lambda _connection, message: self.messages.append(message.message))
         await connection.execute(WATCH)
@@ -143,14 +159,23 @@ class Watched:
 
 
 @pytest.fixture(scope="module")
-def url(postgresql) -> str:
-    return postgresql.create_database("plans")
+def url(every_postgresql) -> str:
+    return every_postgresql.create_database("plans")
+
+
+@pytest.fixture(scope="module")
+def small(every_postgresql) -> Iterator[Watched]:
+    """2,000 people with names that have much in common, whom no vacuum has met yet."""
+    with asyncio.Runner() as runner:
+        connected = Watched(every_postgresql.create_database("small"), runner, FILL_SMALL)
+        yield connected
+        runner.run(connected.connection.close())
 
 
 @pytest.fixture(scope="module")
 def watched(url: str) -> Iterator[Watched]:
     with asyncio.Runner() as runner:
-        connected = Watched(url, runner)
+        connected = Watched(url, runner, FILL, "VACUUM ANALYZE")
         yield connected
         runner.run(connected.connection.close())
 
@@ -258,6 +283,23 @@ def test_a_search_for_a_part_of_a_name_is_planned_for_that_part_every_time(url: 
     assert asyncio.run(plans_for_all()) == 0
 
 
+@pytest.mark.parametrize("count", [1, 8, 64])
+@pytest.mark.parametrize("statement", [reads.READ, reads.ALL_GROUPS], ids=["read", "all groups"])
+def test_reads_that_travel_together_are_not_planned_anew_each_time(
+    watched: Watched, statement: str, count: int
+) -> None:
+    ids = [f"u{number:06d}" for number in range(1, count + 1)]
+    parameters = (TENANT, ["User"] * count, ids) if statement == reads.READ else (TENANT, ids)
+
+    async def planned_for_all() -> int:
+        connection, marked = watched.connection, f"{statement} -- {count}"
+        for _ in range(EXECUTIONS):
+            await connection.fetch(marked, *parameters)
+        return int(await connection.fetchval(f"{COUNT_PLANS_FOR_ALL} AND statement = $1", marked))
+
+    assert watched.run(planned_for_all()) == EXECUTIONS - 5  # which are planned for their own values in any case
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize(
     ("sort", "value", "index"),
@@ -301,13 +343,28 @@ def test_an_unfiltered_total_counts_no_resource(watched: Watched, kinds: tuple[R
         (reads.READ, (TENANT, ["User"], ["u000017"]), "resource_pkey", 2),
         (reads.READ, (TENANT, ["User"] * 64, [f"u{n:06d}" for n in range(1, 65)]), "resource_pkey", 128),
         (reads.READ_WITHOUT_GROUPS, (TENANT, ["Group"], ["g000000"]), "resource_pkey", 1),
+        (reads.IDS["user_name"], (TENANT, "User", MANY_NAMES), "resource_user_name", 100),
+        (reads.IDS["display_name"], (TENANT, "User", MANY_LABELS), "resource_display_name", 100),
+        (reads.IDS["external_id"], (TENANT, "User", MANY_IDS, "default"), "external_id_pkey", 100),
         (reads.READ_PRIVATE, (TENANT, "User", "u000017"), "resource_pkey", 1),
         (reads.MEMBERS, (TENANT, "g000000", "u010000", 1_000), "membership_pkey", 1_001),
         (reads.SOME_MEMBERS, (TENANT, "g000000", "", 1_000, ["u000017", "u049999"]), "membership_member", 2),
         (reads.ALL_GROUPS, (TENANT, ["u000017"]), "membership_member", 4),
         (reads.CHANGES, (TENANT, 40_000, 500), "change_pkey", 500),
     ],
-    ids=["one", "many", "group", "private", "members", "some members", "all groups", "changes"],
+    ids=[
+        "one",
+        "many",
+        "group",
+        "names",
+        "display names",
+        "external ids",
+        "private",
+        "members",
+        "some members",
+        "all groups",
+        "changes",
+    ],
 )
 def test_a_read_touches_what_it_gives_and_nothing_else(
     watched: Watched, statement: str, parameters: tuple[Any, ...], index: str, most: int
@@ -316,6 +373,20 @@ def test_a_read_touches_what_it_gives_and_nothing_else(
     assert index in indexes(plans)
     assert not read_whole(plans)
     assert most_rows(plans) <= most
+
+
+@pytest.mark.parametrize("key", ["user_name", "display_name"])
+def test_many_names_are_not_looked_for_by_their_parts(key: KeyName, small: Watched) -> None:
+    plans = small.of_statement(reads.IDS[key], TENANT, "User", [*map(SMALL_NAME.format, range(1, 101)), "nobody"])
+    assert indexes(plans) == {f"resource_{key}"}
+    assert most_rows(plans) <= 101
+
+
+@pytest.mark.parametrize("path", ["userName", "displayName", "emails.value"])
+def test_one_name_is_not_looked_for_by_its_parts(path: str, small: Watched) -> None:
+    plans = small.of_search(query_of(f'{path} eq "{SMALL_NAME.format(1)}"'))
+    assert not {name for name in indexes(plans) if name.endswith("trigram")}
+    assert most_rows(plans) <= 3
 
 
 ORIGIN = Origin("2026-03-01T00:00:00.000000Z", "test", "request")
@@ -333,32 +404,31 @@ def _patch() -> Write:
     return Update("User", "u049999", ORIGIN, None, b"{}", b"{}", keys=keys, previous=Keys(external_id="x"))
 
 
-def _changes_of(group: str) -> Callable[[], Write]:
+def _changes_of(group: str) -> Iterator[Write]:
     """Takes turns in adding and removing somebody, so that each is a change."""
-    turn = [False]
-
-    def make() -> Write:
-        turn[0] = not turn[0]
-        who = ("u045000",)
-        change = MembershipChange(added=who) if turn[0] else MembershipChange(removed=who)
-        return Update("Group", group, ORIGIN, None, members=change)
-
-    return make
+    who = ("u045000",)
+    for change in cycle((MembershipChange(added=who), MembershipChange(removed=who))):
+        yield Update("Group", group, ORIGIN, None, members=change)
 
 
-def _deletions() -> Callable[[], Write]:
+def _deletions() -> Iterator[Write]:
     """People who are in the large group and in a small one."""
-    ids = (f"u{number:06d}" for number in range(1, LARGE))
-    return lambda: Delete("User", next(ids), ORIGIN, None)
+    for number in range(1, LARGE):
+        yield Delete("User", f"u{number:06d}", ORIGIN, None)
 
 
-@pytest.mark.parametrize(
-    "make",
-    [_create, _patch, _changes_of("g000000"), _changes_of("g000017"), _deletions()],
-    ids=["create", "patch", "large group", "small group", "delete"],
-)
-def test_a_write_touches_what_it_changes_and_nothing_else(watched: Watched, make: Callable[[], Write]) -> None:
-    plans = watched.of_write(make)
+WRITES: dict[str, Callable[[], Iterator[Write]]] = {
+    "create": lambda: iter(_create, None),
+    "patch": lambda: iter(_patch, None),
+    "large group": lambda: _changes_of("g000000"),
+    "small group": lambda: _changes_of("g000017"),
+    "delete": _deletions,
+}
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_a_write_touches_what_it_changes_and_nothing_else(watched: Watched, kind: str) -> None:
+    plans = watched.of_write(partial(next, WRITES[kind]()))
     assert len(plans) > EXECUTIONS  # what the function does inside is among them
     assert not read_whole(plans)
     assert most_rows(plans) <= 10

@@ -47,9 +47,9 @@ async def _write(tenant: TenantStore, directory: Directory, prefix: str) -> None
 
 
 @pytest.fixture(scope="module")
-def database(postgresql) -> Iterator[Database]:
+def database(every_postgresql) -> Iterator[Database]:
     with asyncio.Runner() as runner:
-        opened = Database(postgresql.create_database("searches"), runner)
+        opened = Database(every_postgresql.create_database("searches"), runner)
         yield opened
         runner.run(opened.store.close())
 

@@ -1,8 +1,9 @@
 """Requests that wait together travel together.
 
-While as many calls are under way as are allowed, further requests queue; the next call takes them all. There is no
-timer: a lone request goes at once. Requests of different tenants never share a call, because no statement crosses
-tenants.
+While as many calls are under way as are allowed, further requests queue; the next call takes them all. A lone request
+goes at once. Where calls keep a headway, those who come while one is under way wait for it to come back, for as long as
+that at most, so that few calls carry many. Requests of different tenants never share a call, because no statement
+crosses tenants.
 """
 
 import asyncio
@@ -29,11 +30,15 @@ class Coalescer(Generic[_Request, _Answer]):
         flights: int,
         most: int,
         patience: float,
+        headway: float = 0.0,
     ) -> None:
+        """For each tenant so many `flights` at once of so many requests at `most`, and seconds of `headway`."""
         self._run = run
         self._most = most
         self._flights = flights
         self._patience = patience
+        self._headway = headway
+        self._departures: dict[str, asyncio.TimerHandle] = {}
         self._waiting: dict[str, deque[tuple[float, _Request, asyncio.Future[_Answer]]]] = {}
         self._under_way: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -50,17 +55,31 @@ class Coalescer(Generic[_Request, _Answer]):
         if self._watch is None:
             self._watch = loop.call_later(_BETWEEN_LOOKS, self._refuse_late)
         under_way = self._under_way.get(tenant, 0)
-        if under_way < self._flights:
-            self._under_way[tenant] = under_way + 1
-            task = asyncio.create_task(self._fly(tenant))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if not under_way or not self._headway:
+            self._depart(tenant)
+        elif under_way < self._flights and tenant not in self._departures:
+            self._departures[tenant] = loop.call_later(self._headway, self._depart_late, tenant)
         return await future
 
     async def finish(self) -> None:
         """Waits until everything submitted is answered."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _depart_late(self, tenant: str) -> None:
+        """Those who still wait are not made to wait for a call that is slow."""
+        del self._departures[tenant]
+        if self._waiting.get(tenant):
+            self._depart(tenant)
+
+    def _depart(self, tenant: str) -> None:
+        """One more call for those who wait, if there may be one."""
+        under_way = self._under_way.get(tenant, 0)
+        if under_way < self._flights:
+            self._under_way[tenant] = under_way + 1
+            task = asyncio.create_task(self._fly(tenant))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _fly(self, tenant: str) -> None:
         """Calls for what waits, until nothing does."""

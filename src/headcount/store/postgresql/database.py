@@ -3,6 +3,7 @@
 import asyncio
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -25,18 +26,23 @@ _HEAD_START: Final = 0.5
 """Seconds that a host which keeps silent has before the next one is tried beside it."""
 _IGNORED: Final = frozenset({"keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "gssencmode"})
 """Options of libpq that have no counterpart here and change nothing."""
+_FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+"""Options that name files; what is said of one that is missing has to name it."""
 
 
 def connect_arguments(url: str, *, pooler: bool) -> dict[str, Any]:
     """What asyncpg is called with for a URL in the form of libpq (several hosts, TLS options, server settings).
 
     With `pooler`, nothing is prepared under a name: a pooler in transaction mode gives every statement another server
-    connection.
+    connection. Raises ValueError for an option that cannot be meant.
     """
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     timeout = float(options.pop("connect_timeout", 0) or _TIMEOUT)
     options = {name: value for name, value in options.items() if name not in _IGNORED}
+    for name in _FILES:
+        if options.get(name) and not Path(options[name]).is_file():
+            raise ValueError(f"{name}: there is no file {options[name]}")
     options.setdefault("application_name", "headcount")
     dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(options), ""))
     settings = {"jit": "off"}  # these statements run for less time than compiling them takes

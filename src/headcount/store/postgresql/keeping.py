@@ -27,8 +27,10 @@ TRIM: Final = """WITH old AS (
 SELECT count(*) FROM old"""
 
 ENQUEUE: Final = "SELECT enqueue_1($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-TAKE: Final = "SELECT * FROM take_1($1, $2, $3, $4, $5, $6)"
-FINISH: Final = "SELECT finish_1($1, $2, $3, $4)"
+_WITHOUT_WAITING: Final = "(SELECT set_config('synchronous_commit', 'off', true)) AS setting"
+"""Does not wait for the disk: what is lost with a server that falls is taken, or delivered, once more."""
+TAKE: Final = f"SELECT taken.* FROM {_WITHOUT_WAITING} CROSS JOIN LATERAL take_1($1, $2, $3, $4, $5, $6) AS taken"
+FINISH: Final = f"SELECT finish_1($1, $2, $3, $4) FROM {_WITHOUT_WAITING}"
 PUT_OFF: Final = """UPDATE task SET held_by = NULL, due = $5, reason = $6
 WHERE tenant = $1 AND queue = $2 AND id = $4 AND held_by = $3"""
 PARK: Final = "SELECT park_1($1, $2, $3, $4, $5)"

@@ -26,7 +26,7 @@ from headcount.store.interface import (
 )
 from headcount.store.keeping import Line
 from headcount.store.migrations import Migration
-from headcount.store.postgresql import copying, database, health, indexing, keeping, reads, writes
+from headcount.store.postgresql import copying, database, distribution, health, indexing, keeping, reads, writes
 from headcount.store.postgresql.coalescing import Coalescer
 from headcount.store.postgresql.database import Connection
 from headcount.store.postgresql.keeping import PostgresqlKeeping, append_all, sequence_all
@@ -37,6 +37,8 @@ from headcount.store.postgresql.search import all_groups, is_point, search
 _FLIGHTS: Final = 3
 """Calls for one tenant at a time, of reads and of writes."""
 _READS_AT_ONCE: Final = 64
+_HEADWAY: Final = 0.02
+"""Seconds that a read waits for the one before it: to ask the database costs several times what another row does."""
 _WRITES_AT_ONCE: Final = 32
 _PATIENCE: Final = 5.0
 """Seconds that a request waits for others to come back before it goes; past them it is refused."""
@@ -72,7 +74,7 @@ class PostgresqlStore:
         self._replica = Replica(pool(replica_url), self.primary) if replica_url else None
         patience = min(_PATIENCE, timeout)
         self.reads: Coalescer[tuple[str, str, bool], StoredResource | None] = Coalescer(
-            self._read_many, flights=_FLIGHTS, most=_READS_AT_ONCE, patience=patience
+            self._read_many, flights=_FLIGHTS, most=_READS_AT_ONCE, patience=patience, headway=_HEADWAY
         )
         self.writes: Coalescer[Write, Written] = Coalescer(
             self.write_many, flights=_FLIGHTS, most=_WRITES_AT_ONCE, patience=patience
@@ -167,6 +169,16 @@ class PostgresqlStore:
     async def repair(self) -> Sequence[str]:
         """Makes missing indexes, concurrently."""
         return await health.repair(self._url, pooler=self._pooler)
+
+    async def distribute(self, *, dry_run: bool) -> Sequence[str]:
+        """Spreads the tenants over a Citus cluster."""
+        connection = await database.connect(self._url, pooler=self._pooler)
+        try:
+            return await distribution.distribute(connection, dry_run=dry_run)
+        except asyncpg.PostgresError as error:
+            raise StoreError(f"cannot distribute the database: {error}") from error
+        finally:
+            await connection.close()
 
     def for_tenant(self, tenant: str) -> "PostgresqlTenantStore":
         """The part of the tenant with that name."""

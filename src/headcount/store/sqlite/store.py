@@ -141,6 +141,10 @@ class SqliteStore:
         """Makes missing indexes."""
         return health.repair(self._path)
 
+    async def distribute(self, *, dry_run: bool) -> Sequence[str]:  # noqa: ARG002  neither is possible
+        """A file is on one machine."""
+        raise StoreError("SQLite is one file on one machine; only a PostgreSQL with the extension citus is spread")
+
     def at_once(
         self, read: Callable[Concatenate[sqlite3.Connection, _P], _Result], *args: _P.args, **kwargs: _P.kwargs
     ) -> _Result:
