@@ -172,7 +172,7 @@ class Load:
 def present(client, group_id):
     """The state of every user, from lists of users, which name their groups; the group's own list has to agree."""
     users = everything(client, "/Users")
-    of_group = {member["value"] for member in client.get(f"/Groups/{group_id}").ok().get("members", ())}
+    of_group = {member["value"] for member in _read(client, f"/Groups/{group_id}").get("members", ())}
     states = {}
     for one in users:
         is_member = any(of["value"] == group_id for of in one.get("groups", ()))
@@ -185,12 +185,20 @@ def everything(client, path):
     """All resources of a type, page by page; their number is the one that is stated."""
     found, query = [], {"cursor": "", "count": 500}
     while True:
-        answer = client.get(path, **query).ok()
+        answer = _read(client, path, **query)
         found += answer["Resources"]
         if "nextCursor" not in answer:
             assert answer["totalResults"] == len(found)
             return found
         query["cursor"] = answer["nextCursor"]
+
+
+def _read(client, path, **query):
+    """The body of the answer to a GET; a fault that is over may still have cost a worker its connection: a 503."""
+    deadline = time.monotonic() + LONG
+    while (answer := client.get(path, **query)).status == 503 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return answer.ok()
 
 
 def waiting(client):
