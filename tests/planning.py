@@ -122,7 +122,7 @@ class Model:
         after = link_after(change, link, target_id=target_id, now=now, answered=answered, ids=ids)
         links.pop(change.key, None)
         if after:
-            links[change.key] = replace(after, version=after.version + 1)
+            links[change.key] = after
         self.links = Links(links, self.links.groups) if change.kind is PERSON else Links(self.links.persons, links)
 
     def _change_members(self, members, change):

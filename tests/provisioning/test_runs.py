@@ -1,5 +1,7 @@
 """Runs of a job against a simulated target: joiners, movers, leavers, and everything that may stand in the way."""
 
+from collections import Counter
+
 import pytest
 
 from headcount.provisioning.ledger import Status
@@ -51,6 +53,34 @@ def test_a_first_run_makes_accounts_groups_and_managers(world, target):
     assert {user.get(enterprise, {}).get("manager", {}).get("value") for user in target.users[1:]} == {
         ids["p1@example.com"]
     }
+
+
+class Counting:
+    """A store that counts what is put into the collections of a ledger."""
+
+    def __init__(self, store, counts):
+        self._store = store
+        self._counts = counts
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    async def put(self, puts):
+        self._counts.update(part for put in puts for part in put.collection.split("/") if part in PARTS)
+        await self._store.put(puts)
+
+
+PARTS = ("links", "begun", "outcomes", "intents", "parked", "reviews")
+
+
+def test_changes_that_travel_together_have_one_entry_that_they_begin_and_one_of_what_became_of_them(tmp_path, server):
+    server.become(Habits(bulk=100))
+    world, counts = World(tmp_path), Counter()
+    world.describe(("app", f'{{type: scim, url: "{server.url}", concurrency: 1, groups: false}}'))
+    world.write(*[person(number) for number in range(1, 41)])
+    world.wrap = lambda store: Counting(store, counts)
+    assert done(world.run()) == {"create": 40}
+    assert counts == {"links": 40, "begun": 2, "outcomes": 2}
 
 
 def test_the_next_plan_is_empty(world):

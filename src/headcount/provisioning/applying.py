@@ -64,7 +64,8 @@ class Applied:
         self.counts[status] += 1
         if status is Status.DONE:
             self.actions[change.action] += 1
-            self.guarded.update(counted((change,)))
+            for kind, count in counted((change,)).items():
+                self.guarded[kind] += count
         else:
             self.problems.append((change, status, reason))
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from headcount.provisioning.correlation import Question, answers_from
-from headcount.provisioning.diff import plan_as_far
+from headcount.provisioning.diff import first_questions, plan_as_far
 from headcount.provisioning.plan import Plan
 from headcount.provisioning.records import TargetRecord
 from headcount.provisioning.situation import Situation
@@ -33,12 +33,14 @@ class Asker:
 
     async def plan(self, situation: Situation) -> Plan:
         """The plan for a situation, with everything answered that it asks; raises TargetError."""
+        asked = await asyncio.to_thread(first_questions, situation)  # a server goes on answering meanwhile
         for _ in range(_ROUNDS):
-            plan, asked = await asyncio.to_thread(plan_as_far, situation)  # a server goes on answering meanwhile
+            if asked:
+                situation = replace(situation, answers={**situation.answers, **await self._answers(asked)})
+            plan, asked = await asyncio.to_thread(plan_as_far, situation)
             if not asked:
                 return plan
             del plan  # that of a first load is large, and the next is made beside it
-            situation = replace(situation, answers={**situation.answers, **await self._answers(asked)})
         raise TargetError(f"More than {_ROUNDS} rounds of questions, as for names that are all taken, and no end.")
 
     async def _answers(self, asked: Sequence[Question]) -> Mapping[Question, tuple[TargetRecord, ...]]:

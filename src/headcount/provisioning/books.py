@@ -51,7 +51,7 @@ class Books:
     def seen(self, identity: Identity, current: TargetRecord) -> Iterator[Put]:
         """The link with the version that the target has now: the next plan is made against that."""
         if (link := self.link(identity)) and link.etag != current.version:
-            yield from self.become(identity, replace(link, etag=current.version))
+            yield from self.become(identity, replace(link, etag=current.version, version=link.version + 1))
 
     def become(self, identity: Identity, after: Link | None) -> Iterator[Put]:
         """Another link in place of the one that is there; None for none."""
@@ -61,7 +61,7 @@ class Books:
             return
         yield self._ledger.put_link(before, after, identity)
         if after is not None:
-            self._of(kind)[key] = replace(after, version=(before.version if before else 0) + 1)
+            self._of(kind)[key] = after
         else:
             del self._of(kind)[key]
         if kind is RecordKind.PERSON and after is not None:

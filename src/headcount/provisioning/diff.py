@@ -23,6 +23,15 @@ def questions(situation: Situation) -> tuple[Question, ...]:
     return plan_as_far(situation)[1]
 
 
+def first_questions(situation: Situation) -> tuple[Question, ...]:
+    """What is asked about those who have no account yet, most of it all: found without making a plan."""
+    answers = Answers(situation.answers)
+    people = People(situation, answers)
+    people.ask()
+    Groups(situation, answers, people).ask()
+    return tuple(answers.missing)
+
+
 def make_plan(situation: Situation) -> Plan:
     """What is to be done. Nobody is recognised by a question that has no answer yet."""
     return plan_as_far(situation)[0]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 import orjson
@@ -49,6 +50,11 @@ class Groups:
         self.waiting: set[str] = set()
         """Keys of groups whose members are not all there, and may be once a record is not set aside any more."""
         self._coming: set[str] = set()
+
+    def ask(self) -> None:
+        """Asks about those that are not linked yet."""
+        for group in self._arriving():
+            self._match(group.key, _flat(group))
 
     def changes(self) -> Iterator[Change]:
         """Goes over all groups once."""
@@ -114,7 +120,7 @@ class Groups:
         return not is_person and (key in self._links or key in self._coming)
 
     def _arrivals(self) -> Iterator[Change]:
-        arriving = sorted((group for key, group in self._wanted.items() if key not in self._links), key=_key)
+        arriving = self._arriving()
         flats = {group.key: _flat(group) for group in arriving}
         matches = {group.key: self._match(group.key, flats[group.key]) for group in arriving}
         claims: dict[str, list[str]] = {}
@@ -128,6 +134,9 @@ class Groups:
             decision = self._situation.decisions.get((_GROUP, group.key))
             if decision is None or decision.verdict is not Verdict.IGNORE:
                 yield self._arrival(group, flats[group.key], match)
+
+    def _arriving(self) -> list[Group]:
+        return sorted((group for key, group in self._wanted.items() if key not in self._links), key=attrgetter("key"))
 
     def _match(self, key: str, flat: Flat) -> Match:
         if decision := self._situation.decisions.get((_GROUP, key)):
@@ -274,10 +283,6 @@ class _Members:
 def _flat(group: Group) -> Flat:
     flat: Flat = orjson.loads(group.states[0].document)
     return flat
-
-
-def _key(group: Group) -> str:
-    return group.key
 
 
 def _bare(change: Change) -> Change:

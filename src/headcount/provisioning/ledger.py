@@ -1,7 +1,7 @@
 """The ledger of a (job, target) pair, kept in the tenant that owns the job: links, what is set aside, and runs.
 
-Everything that follows from one outcome is put at once: the link, the outcome itself, and what was set aside. Of changes
-that travel together one entry says that they begin, and one what became of them.
+Everything that follows from one outcome is put at once: the link, the outcome itself, and what was set aside. Changes
+that travel together have one entry that says that they begin, and one of what became of them.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence

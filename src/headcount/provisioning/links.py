@@ -109,7 +109,7 @@ def link_after(  # everything that is known of an outcome
     etag: str = "",
     ids: Mapping[str, str] | None = None,
 ) -> Link | None:
-    """The link once a change is done, None when the account is gone.
+    """The link once a change is done, under the version that the ledger gives it next; None when the account is gone.
 
     `ids` gives target ids by source key, for references.
     `answered` is the resource as the target gave it back, when it did. A change that was done in part is given
@@ -130,6 +130,7 @@ def link_after(  # everything that is known of an outcome
         left=(before.left or now) if change.is_leaver else "",
         members=tuple(sorted(members)),
         etag=etag or before.etag,
+        version=before.version + 1,
     )
 
 

@@ -14,7 +14,7 @@ def clock() -> datetime:
 
 def stamp(moment: datetime) -> str:
     """A time as it is kept and compared: `2026-01-31T08:30:00.000000Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def later(instant: str, seconds: float) -> str:

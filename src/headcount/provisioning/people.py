@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
 from typing import Final
 
 import orjson
@@ -54,24 +55,33 @@ class People:
         self.leaving: set[str] = set()
         """Keys of those who have left, whatever the policy makes of it."""
 
+    def ask(self) -> None:
+        """Asks about those who have no account yet."""
+        for person in self._joiners():
+            self._match(person, self._wanted(person))
+
     def plan(self) -> None:
         """Goes over everybody once."""
-        joiners = []
         for key, person in self._situation.desired.persons.items():
             link = self._links.get(key)
+            if link is None:
+                continue
             if not self._situation.desired.is_in(person, self._target):
-                if link:
-                    self._leave(link, "out of scope", person.digest)
-            elif link is None:
-                joiners.append(person)
+                self._leave(link, "out of scope", person.digest)
             elif link.fingerprint == person.states[self._target.variant].fingerprint:
                 self.unchanged += 1
             else:
                 self._move(person, link)
         for link in self._absent():
             self._leave(link, "not in the source any more", "")
-        self._join(sorted(joiners, key=lambda person: person.key))
+        self._join(self._joiners())
         self.changes.extend(self._parked())
+
+    def _joiners(self) -> list[Person]:
+        """Who has no account yet, by key."""
+        desired = self._situation.desired
+        found = (person for key, person in desired.persons.items() if key not in self._links)
+        return sorted((person for person in found if desired.is_in(person, self._target)), key=attrgetter("key"))
 
     def _absent(self) -> Iterator[Link]:
         desired = self._situation.desired

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import orjson
-
 from headcount.provisioning.desired import referred
+from headcount.provisioning.links import Link, change_of
 from headcount.provisioning.people import People
 from headcount.provisioning.plan import Action, Change, ValueChange, Values
-from headcount.provisioning.records import RecordKind
 from headcount.provisioning.situation import Situation
 
 _WHOLE = (Action.CREATE, Action.ADOPT)
+_NO_MORE = (Action.DELETE, Action.PARK, Action.REVIEW)
+"""After which nothing is done about somebody."""
 
 
 class References:
@@ -59,28 +59,30 @@ class References:
     def _renewed(self) -> list[Change]:
         """References to accounts that are made anew: who was told the old id is told the new one."""
         coming = self._people.coming
-        touched = {change.key for change in self._people.changes}
         if not coming:
             return []
+        changes = {change.key: change for change in self._people.changes}
         return [
             change
             for key, person in self._situation.desired.persons.items()
-            if person.references and key in self._links and key not in touched
-            if not coming.isdisjoint(person.references)
-            for change in self._renewal(key, person.digest)
+            if person.references and key in self._links and not coming.isdisjoint(person.references)
+            for change in self._renewal(self._links[key], person.digest, changes.get(key))
         ]
 
-    def _renewal(self, key: str, digest: str) -> Iterator[Change]:
-        link = self._links[key]
+    def _renewal(self, link: Link, digest: str, before: Change | None) -> Iterator[Change]:
+        """What follows what is done about somebody `before`, of which the references that change are part already."""
+        if before and (before.action in _NO_MORE or before.is_leaver):
+            return
+        changed = before.values.wanted if before else {}
         values = Values(
             ValueChange(path, value, value)
-            for path, value in orjson.loads(link.sent).items()
-            if not self._people.coming.isdisjoint(referred(value))
+            for path, value in link.sent_values.items()
+            if path not in changed and not self._people.coming.isdisjoint(referred(value))
         )
         if values:
-            change = Change(Action.UPDATE, RecordKind.PERSON, key, link.label, "", target_id=link.target_id)
-            change = replace(change, source_digest=digest, ledger_version=link.version)
-            yield _afterwards(change, values, link.fingerprint)
+            is_all = not any(True for value in changed.values() for _ in referred(value))
+            mark = before.fingerprint if before else link.fingerprint
+            yield _afterwards(before or change_of(Action.UPDATE, link, "", digest), values, mark if is_all else "")
 
 
 def _afterwards(change: Change, values: Values, fingerprint: str) -> Change:

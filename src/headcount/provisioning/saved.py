@@ -83,7 +83,7 @@ class SavedPlans:
     async def changes(self, name: str, places: Sequence[int]) -> dict[int, Change]:
         """The changes at some places of a plan, as far as it is kept."""
         keys = sorted({f"{place // _PART:06}" for place in places})
-        found = {}
+        found: dict[int, Change] = {}
         for entry in await self._store.entries_of(f"{PLANS}/{name}", keys):
             part, first = plan_from_json(entry.value).changes, int(entry.key) * _PART
             found |= {place: part[place - first] for place in places if first <= place < first + len(part)}

@@ -78,6 +78,8 @@ def who_arrived(change: Change, links: Links, added: Iterable[str], removed: Ite
 
 def those_there(change: Change, links: Links) -> Change:
     """The change without members to add who have no account."""
+    if not change.added:
+        return change
     return replace(change, added=tuple(key for key in change.added if _id_of(key, change, links)))
 
 

@@ -394,3 +394,16 @@ mappings:
     assert "emails" not in model.users["id2"][0]
     change = only(model.plan(job, desired_of(job, [person("ada", email=""), person("bo", email="")])))
     assert set(changes_of(change)) == {'emails[type eq "work"].value', 'emails[type eq "work"].primary'}
+
+
+def test_a_manager_who_is_made_anew_is_told_to_who_changes_in_the_same_plan():
+    job = job_of("policies: {leaver: delete}\n")
+    model = Model()
+    ada, boss = person("ada", manager="boss"), person("boss")
+    for records in ([ada, boss], [ada], [person("ada", manager="boss", title="Engineer"), boss]):
+        model.carry_out(model.plan(job, desired_of(job, records)))
+    users = {resource["userName"]: resource for resource, _ in model.users.values()}
+    enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+    assert users["ada"][enterprise]["manager"]["value"] == users["boss"]["id"]
+    assert users["ada"]["title"] == "Engineer"
+    assert model.plan(job, desired_of(job, records)).changes == ()

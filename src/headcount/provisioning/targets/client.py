@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Final, Self
@@ -122,6 +122,8 @@ class Answer:
     body: bytes
     was_repeated: bool = False
     """Whether an earlier attempt may have been carried out already."""
+    decoded: Json = None
+    """The body, where it was part of a larger one that is decoded already."""
 
     @property
     def is_success(self) -> bool:
@@ -131,6 +133,8 @@ class Answer:
     @cached_property
     def json(self) -> Json:
         """The decoded body; None when it is no JSON."""
+        if self.decoded is not None:
+            return self.decoded
         try:
             return orjson.loads(self.body)
         except orjson.JSONDecodeError:
@@ -404,10 +408,16 @@ def _is_this_machine(host: str) -> bool:
         return False
 
 
-def _tls_context(tls: Tls) -> ssl.SSLContext | bool:
+@lru_cache
+def _usual_context() -> ssl.SSLContext:
+    """The context of all who want nothing special: to read the authorities takes as long as many requests."""
+    return httpx2.create_ssl_context()
+
+
+def _tls_context(tls: Tls) -> ssl.SSLContext:
     """The context of a connection; raises TargetError for files that cannot be read."""
     if tls == Tls(required=tls.required):
-        return True
+        return _usual_context()
     try:
         context = ssl.create_default_context(cafile=tls.authorities) if tls.authorities else httpx2.create_ssl_context()
         if not tls.verify:

@@ -31,8 +31,9 @@ def _work(step: Step, profile: CapabilityProfile) -> Iterator[tuple[str, str]]:
         return
     if step.action is Action.CREATE:
         yield "POST", endpoint
-        rest = Step(Action.MEMBERS, step.type, step.key, added=step.added[profile.members.on_create :])
-        yield from [("PATCH", endpoint)] * len(patches(rest, profile, {}))
+        if further := step.added[profile.members.on_create :]:
+            rest = Step(Action.MEMBERS, step.type, step.key, added=further)
+            yield from [("PATCH", endpoint)] * len(patches(rest, profile, {}))
     elif uses_put(profile.of(step.type)):
         yield "PUT", endpoint
     else:

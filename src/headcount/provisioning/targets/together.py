@@ -44,9 +44,14 @@ class _Entry:
     step: Step
     patch: Patch
     """What its request says; for a create, the members that it holds."""
-    operation: Mapping[str, Json]
-    size: int
-    """Bytes."""
+    operation: bytes
+    """JSON."""
+    bulk_id: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the request."""
+        return len(self.operation) + _ENVELOPE
 
 
 class Together:
@@ -105,7 +110,10 @@ class Together:
 
     async def _sent(self, batch: Mapping[int, _Entry]) -> dict[int, Outcome]:
         """What became of the steps of one request; those that it says nothing of are missing."""
-        body = {"schemas": [urns.BULK_REQUEST], "Operations": [entry.operation for entry in batch.values()]}
+        body = {
+            "schemas": [urns.BULK_REQUEST],
+            "Operations": [orjson.Fragment(entry.operation) for entry in batch.values()],
+        }
         try:
             answer = await self._client.send(Request("POST", "/Bulk", body=body))
         except UncertainError as error:
@@ -124,7 +132,7 @@ class Together:
     async def _judged(self, entry: _Entry, result: Json) -> Outcome | None:
         """What one result means; None when the step is to be sent alone, to learn why it was refused."""
         answer = _answer_of(result)
-        is_told = (member(result, "bulkId") or "") in ("", entry.operation.get("bulkId", ""))
+        is_told = (member(result, "bulkId") or "") in ("", entry.bulk_id)
         if not is_told or not answer.status or answer.status >= _FAULT:
             words = (
                 f"The target failed ({self._client.refusal(answer)})." if is_told else "Its results are out of order."
@@ -137,7 +145,7 @@ def _entry_of(step: Step, patch: Patch, request: Request, bulk_id: str) -> _Entr
     operation: dict[str, Any] = {"method": request.method, "path": request.path, "data": request.body}
     operation |= {"bulkId": bulk_id} if bulk_id else {}
     operation |= {"version": request.version} if request.version else {}
-    return _Entry(step, patch, operation, len(orjson.dumps(operation)) + _ENVELOPE)
+    return _Entry(step, patch, orjson.dumps(operation), bulk_id)
 
 
 def _answer_of(item: Json) -> Answer:
@@ -148,5 +156,7 @@ def _answer_of(item: Json) -> Answer:
     headers = {"location": location if isinstance(location, str) else ""}
     headers["etag"] = version if isinstance(version, str) else ""
     response = member(item, "response")
-    body = orjson.dumps(response) if isinstance(response, Mapping) else b""
-    return Answer(int(status) if str(status).isdecimal() else 0, headers, body)
+    decoded = response if isinstance(response, Mapping) else None
+    status = int(status) if str(status).isdecimal() else 0
+    is_refusal = status // 100 != 2 and decoded is not None  # noqa: PLR2004  2xx
+    return Answer(status, headers, orjson.dumps(decoded) if is_refusal else b"", decoded=decoded)
