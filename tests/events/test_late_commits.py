@@ -98,3 +98,21 @@ def test_every_reader_has_every_row_once_and_in_order(postgresql, readers):
         assert [event.resource_id for event in last] == ["latest"], "what began first and committed last"
 
     asyncio.run(story())
+
+
+def test_who_reads_waits_for_positions_that_somebody_else_is_giving(postgresql):
+    database = postgresql.create_database("sequencing")
+
+    async def story():
+        async with open_feed(database) as feed, connected(database) as other:
+            await other.fetch(writes.CARRY_OUT, "acme", [writes.parameters_of(create(USER, "ada"))])
+            sequencing = other.transaction()
+            await sequencing.start()
+            assert await other.fetchval("SELECT sequence_1('acme', 100)") == 1
+            reading = asyncio.ensure_future(feed.read(0, Wish(), UNRESTRICTED))
+            done, _ = await asyncio.wait({reading}, timeout=0.005)
+            assert not done
+            await sequencing.commit()
+            assert [event.resource_id for event in (await reading).events] == ["ada"]
+
+    asyncio.run(story())

@@ -9,10 +9,11 @@ from http.client import HTTPException
 import pytest
 
 from events.deliveries import lines_of, worker
+from headcount.testing.postgresql import free_port
 from processes import eventually, server
 from receiver import running_receiver
 from serving import PATCH_OP, Client, user
-from torture.deployments import administer, free_port, kill, new_tenant
+from torture.deployments import administer, kill, new_tenant
 
 PEOPLE = 1_000
 WRITERS = 8

@@ -77,6 +77,30 @@ def test_the_feed_goes_on_from_a_position_and_filters(new_tenant):
     assert events(client, after="-1").error == (400, "invalidValue")
 
 
+def test_lock_outs_are_read_past_everything_else(new_tenant):
+    client = new_tenant()
+    ada, bob, eve = (client.new_user(userName=name)["id"] for name in ("ada", "bob", "eve"))
+    client.new_user(active=False)
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "active", "value": False})
+    client.patch(f"/Users/{ada}", {"op": "replace", "path": "title", "value": "x"})
+    client.delete(f"/Users/{bob}").ok(204)
+    client.delete(f"/Groups/{client.new_group(eve)['id']}").ok(204)
+    told = events(client, types="user.lockedOut").ok()
+    assert [(event["type"], event["data"]["resource"]["id"]) for event in told["events"]] == [
+        ("user.lockedOut", ada),
+        ("user.lockedOut", bob),
+    ]
+    assert "previous" not in told["events"][1]["data"]
+    assert (told["next"], told["more"]) == (events(client, limit=1000).ok()["next"], False)
+    assert events(client, types="user.lockedOut", after=told["next"]).ok()["events"] == []
+    first = events(client, types="user.lockedOut", limit=1).ok()
+    assert (len(first["events"]), first["more"]) == (1, True)
+    assert len(events(client, types="user.lockedOut", after=first["next"]).ok()["events"]) == 1
+    assert len(events(client, types="user.lockedOut", resource=bob).ok()["events"]) == 1
+    assert events(client, types="user.lockedOut", after=told["next"] + 99).status == 410
+    assert events(client, types="user.lockedOut,user.created").error == (400, "invalidValue")
+
+
 def test_whoever_waits_is_woken(new_tenant):
     client = new_tenant()
     other = client.apart()

@@ -7,9 +7,8 @@ import orjson
 from headcount.directory.operator_resources import OperatorResources
 from headcount.directory.webhooks import Webhooks
 from headcount.events.feed import ACKNOWLEDGED, CONSUMERS
-from headcount.events.telling import INACTIVE, events_of, locks_out
+from headcount.events.telling import INACTIVE, events_of, lock_out_of, locks_out
 from headcount.events.types import Event
-from headcount.events.webhooks.dispatching import lock_out_of
 from headcount.events.webhooks.subscription import LOCKED, Subscription
 from headcount.scim.errors import NotFoundError
 from headcount.scim.folding import fold

@@ -11,10 +11,10 @@ from typing import Final
 
 import orjson
 
-from headcount.events.listening import Listener, Sight, heard, members_seen
+from headcount.events.listening import Listener, Sight, heard, lock_outs_of, members_seen
 from headcount.events.notifier import Notifier
-from headcount.events.telling import tells_members
-from headcount.events.types import EVENT_TYPES, VERBS, Event, prefix_of
+from headcount.events.telling import INACTIVE, tells_members
+from headcount.events.types import EVENT_TYPES, LOCKED_OUT, VERBS, Event, prefix_of
 from headcount.scim.errors import InvalidValueError, ScimError
 from headcount.scim.registry import Registry, ResourceType
 from headcount.scim.scopes import Operation, Permission, Permissions
@@ -29,6 +29,8 @@ ACKNOWLEDGED: Final = "acknowledged"
 """The log of what they acknowledged, by consumer."""
 MOST_CONSUMERS: Final = 1_000
 _ROWS_AT_A_TIME: Final = 1_000
+_WINDOW: Final = 10_000
+"""Positions among which lock-outs are looked for at a time."""
 _SCAN: Final = 1.0
 """Seconds for which rows that are not wanted are passed over at once; then the listener is told how far that went."""
 
@@ -170,12 +172,28 @@ class Feed:
         if after < await self._store.first_position() - 1:
             raise ResnapshotError
         limit = min(wish.limit, _ROWS_AT_A_TIME)
+        listener = self._listener(permissions)
+        if wish.types == {LOCKED_OUT}:
+            return await self._lock_outs(after, wish.resource_id, limit, listener)
         rows = await self._store.changes_after(after, limit=limit, resource_id=wish.resource_id)
         if not rows and after > await self._store.last_position():
             raise ResnapshotError  # the database was put back to what it was before
-        listener = self._listener(permissions)
         events = [event async for event in heard(self._store, rows, listener) if wish.wants(event)]
         return Batch(events, rows[-1].position if rows else after, len(rows) == limit)
+
+    async def _lock_outs(self, after: int, resource_id: str, limit: int, listener: Listener) -> Batch:
+        """Ahead of everything: no rows are read but those that may be some."""
+        last = await self._store.last_position()
+        if after > last:
+            raise ResnapshotError
+        until = min(last, after + _WINDOW)
+        if until == after:
+            return Batch((), after, more=False)
+        rows = await self._store.changes_after(
+            after, until=until, limit=limit, types=("User",), resource_id=resource_id, marked=INACTIVE
+        )
+        reached = rows[-1].position if len(rows) == limit else until
+        return Batch(list(lock_outs_of(rows, listener)), reached, more=reached < last)
 
     def _listener(self, permissions: Permissions) -> Listener:
         return Listener(self._tenant, self._registry, permissions, self._sight_of(permissions))

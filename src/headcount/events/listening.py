@@ -6,11 +6,19 @@ what he may read, though not every step on the way is told.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from headcount.events.telling import ENTERED, events_of, hides_members, membership, tells_members
+from headcount.events.telling import (
+    ENTERED,
+    events_of,
+    hides_members,
+    lock_out_of,
+    locks_out,
+    membership,
+    tells_members,
+)
 from headcount.events.types import MEMBERS_AN_EVENT, Event
 from headcount.scim.filters.binding import BoundAnd, BoundComparison
 from headcount.scim.filters.syntax import Operator
@@ -69,6 +77,13 @@ async def heard(store: TenantKeeping, rows: Sequence[ChangeRow], listener: Liste
                 yield event
         if not number % _A_FEW:
             await asyncio.sleep(0)
+
+
+def lock_outs_of(rows: Sequence[ChangeRow], listener: Listener) -> Iterator[Event]:
+    """The lock-outs that rows mean to a listener."""
+    for row in filter(locks_out, rows):
+        for event in events_of(row, listener.tenant, listener.registry, listener.permissions):
+            yield lock_out_of(event)
 
 
 async def members_seen(store: TenantKeeping, group_id: str, listener: Listener) -> AsyncIterator[list[str]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from headcount.events.types import MEMBERS_AN_EVENT, SNAPSHOT_NEEDED, Event, prefix_of
+from headcount.events.types import LOCKED_OUT, MEMBERS_AN_EVENT, SNAPSHOT_NEEDED, Event, prefix_of
 from headcount.scim.projection import Projection
 from headcount.scim.registry import Registry
 from headcount.scim.scopes import Operation, Permission, Permissions
@@ -67,6 +67,11 @@ def membership(row: ChangeRow, tenant: str, group: tuple[str, str, int], part: s
 def locks_out(row: ChangeRow) -> bool:
     """Whether a row means that somebody must be shut out: deactivated or deleted."""
     return row.type == "User" and (row.kind == "delete" or _verb(row) == "deactivated")
+
+
+def lock_out_of(event: Event) -> Event:
+    """The lock-out that a deactivation or deletion means."""
+    return replace(event, type=LOCKED_OUT, id=f"{event.id}.lockout", after=None, previous=None)
 
 
 def text_of(event: Event) -> bytes:

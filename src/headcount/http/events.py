@@ -20,6 +20,7 @@ from headcount.directory.tokens import Access
 from headcount.events.feed import Batch, Feed, Item, SnapshotPlace, Wish, known_types, names_of_types
 from headcount.events.notifier import Notifier
 from headcount.events.telling import text_of
+from headcount.events.types import LOCKED_OUT
 from headcount.http.admission import Admission
 from headcount.http.call import Call
 from headcount.http.gate import Service
@@ -219,6 +220,8 @@ async def _gone(receive: Receive) -> None:
 
 def _wish(parameters: Mapping[str, str], registry: Registry) -> Wish:
     types = names_of_types(parameters.get("types", ""), known_types(registry))
+    if LOCKED_OUT in types and len(types) > 1:
+        raise InvalidValueError(f"'{LOCKED_OUT}' stands in no order with others: ask for it by itself.")
     return Wish(types, parameters.get("resource", ""), _limit(parameters))
 
 

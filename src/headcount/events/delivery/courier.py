@@ -50,6 +50,8 @@ class _Lane:
     """Set when there may be something to deliver; whoever goes to look clears it."""
     eased: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something was delivered."""
+    free: int = 0
+    """How many loops wait for something to deliver."""
     pace: int = CONCURRENCY
     """How many requests the endpoint takes at a time: one, once it took none."""
 
@@ -130,7 +132,7 @@ class Courier:
         seen, began = self._notifier.seen(self.subscription.tenant), clock()
         found = await queueing.look(self.subscription, instant_in(0))
         if found is not None:
-            if found.tasks and lane is self._express:
+            if found.tasks and lane is self._express and lane.free:
                 self._turns.hold()
             if await queueing.queue(found) and found.tasks:
                 lane.due.set()
@@ -154,8 +156,12 @@ class Courier:
 
     async def _deliver(self, lane: _Lane) -> None:
         """Delivers some of what is due, or waits for something."""
-        while not lane.due.is_set():
-            await lane.due.wait()
+        lane.free += 1
+        try:
+            while not lane.due.is_set():
+                await lane.due.wait()
+        finally:
+            lane.free -= 1
         lane.due.clear()
         clock = asyncio.get_running_loop().time
         began = clock()

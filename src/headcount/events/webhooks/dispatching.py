@@ -5,15 +5,15 @@ nor repeats any.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
 
-from headcount.events.listening import heard
-from headcount.events.telling import INACTIVE, events_of, locks_out, text_of
-from headcount.events.types import LOCKED_OUT, SNAPSHOT_NEEDED, Event
+from headcount.events.listening import heard, lock_outs_of
+from headcount.events.telling import INACTIVE, text_of
+from headcount.events.types import SNAPSHOT_NEEDED, Event
 from headcount.events.webhooks.subscription import PROGRESS, TROUBLE, Subscription, queues_of
 from headcount.store.interface import VersionConflictError
 from headcount.store.keeping import ChangeRow, Put, Task, TenantKeeping
@@ -171,7 +171,9 @@ class LockOutQueueing(Queueing):
         return await self._store.changes_after(position, until=until, limit=_MANY, types=("User",), marked=INACTIVE)
 
     def _lock_outs(self, rows: Sequence[ChangeRow], now: str) -> list[Task]:
-        return [task for row in rows for task in _lock_outs(row, self._subscription, now)]
+        subscription = self._subscription
+        events = lock_outs_of(rows, subscription.listener)
+        return [task_of(event, subscription, now, "") for event in events if subscription.wish.wants(event)]
 
     def _after_a_loss(self, found: Found, position: int, now: str) -> Found:  # noqa: ARG002  the other queue tells of it
         return found
@@ -207,11 +209,6 @@ async def requeue_range(store: TenantKeeping, subscription: Subscription, now: s
     return queued
 
 
-def lock_out_of(event: Event) -> Event:
-    """The lock-out that a deactivation or deletion means."""
-    return replace(event, type=LOCKED_OUT, id=f"{event.id}.lockout", after=None, previous=None)
-
-
 def task_of(event: Event, subscription: Subscription, due: str, order_key: str) -> Task:
     """What is queued of an event: the id that every attempt has, and the body."""
     header = orjson.dumps({"id": f"{subscription.id}.{event.id}", "type": event.type, "position": event.position})
@@ -224,14 +221,6 @@ async def _tasks(store: TenantKeeping, rows: Sequence[ChangeRow], subscription: 
         async for event in heard(store, rows, subscription.listener)
         if subscription.wish.wants(event)
     ]
-
-
-def _lock_outs(row: ChangeRow, subscription: Subscription, now: str) -> Iterator[Task]:
-    listener = subscription.listener
-    for event in events_of(row, listener.tenant, listener.registry, listener.permissions) if locks_out(row) else ():
-        locked = lock_out_of(event)
-        if subscription.wish.wants(locked):
-            yield task_of(locked, subscription, now, "")
 
 
 def _lost(position: int, subscription: Subscription, now: str) -> Task:
