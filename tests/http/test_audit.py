@@ -340,6 +340,35 @@ def test_the_operators_requests_are_kept_as_well_and_no_secret_of_theirs(apart, 
     assert kept_of(apart, "_operator", made.json["token"]) == 0
 
 
+def test_what_operators_do_besides_resources_stands_in_their_record(apart, client):
+    """Through the API and by command, each with who it was."""
+    name, urn = tenant_of(client), "urn:example:badge:2.0:User"
+    document = {"id": urn, "name": "Badge", "attributes": [{"name": "number"}]}
+    hook = apart.administer(lambda installation: installation.webhooks.create(name, "h", "https://hooks.example"))
+    with apart.client(f"/manage/tenants/{name}", apart.operator_token()) as manager:
+        first = manager.post("/schemas", document)
+        manager.post("/indexes", {"path": f"{urn}:number"}).ok(202)
+        manager.delete(f"/indexes?path={urn}:number").ok(204)
+        assert manager.get("/archive").status == 200
+        manager.send("POST", f"/webhooks/{hook['id']}/rotation").ok()
+        manager.delete(f"/schemas/{urn}").ok(204)
+        apart.administer(lambda installation: installation.schemas.add(name, [document]))
+        record = manager.at("/manage/tenants/_operator").get("/audit", limit=30).ok()["entries"]
+    marks = [item for item in record if item.get("after", {}).get("tenant") == name and not item["type"]][::-1]
+    assert [(item["action"], item["after"]) for item in marks] == [
+        ("schema.changed", {"tenant": name, "documents": [f"schema {urn.lower()}", "type User"]}),
+        ("index.declared", {"tenant": name, "type": "User", "path": f"{urn}:number"}),
+        ("index.dropped", {"tenant": name, "type": "User", "path": f"{urn}:number"}),
+        ("tenant.exported", {"tenant": name, "changes": False}),
+        ("webhookSubscription.rotated", {"tenant": name, "subscription": hook["id"]}),
+        ("schema.removed", {"tenant": name, "schema": urn}),
+        ("schema.changed", {"tenant": name, "documents": [f"schema {urn.lower()}", "type User"]}),
+    ]
+    assert marks[0]["requestId"] == first.headers["x-request-id"]
+    assert [item["actor"] == "cli" for item in marks] == [False] * 6 + [True]
+    assert first.status == 200
+
+
 def test_the_record_is_filtered_by_connection_and_request(apart, client):
     made = client.post("/Users", user())
     client.new_user()

@@ -13,12 +13,15 @@ from headcount.assembly import open_installation
 from headcount.directory.passwords import Passwords
 from headcount.directory.registries import Declared, keep_index
 from headcount.directory.resources import Request, Resources
+from headcount.directory.schema_guard import check_changes
 from headcount.directory.tenant_schemas import TenantSchemas
 from headcount.directory.value_indexes import ValueIndexes
+from headcount.directory.walks import silent
 from headcount.scim.errors import ConflictError, InvalidValueError, NotFoundError, UniquenessError
 from headcount.scim.filters.binding import bind_filter
 from headcount.scim.filters.grammar import parse_filter
 from headcount.scim.profiles import TOLERANT
+from headcount.scim.registry import build_registry
 from headcount.settings import Settings
 from headcount.store.interface import Query, Target
 from headcount.testing.postgresql import temporary_postgresql
@@ -304,6 +307,41 @@ def test_an_index_that_is_forgotten_while_it_is_built_stays_forgotten(tmp_path):
             with pytest.raises(NotFoundError):
                 await installation.indexes.build("acme", declared, lambda _amount, _text: None)
             assert PATH not in [row["path"] for row in await installation.indexes.list("acme")]
+
+    asyncio.run(run())
+
+
+class Meddling:
+    """A store in which somebody is faster: after the first page of a walk he acts."""
+
+    def __init__(self, store, act):
+        self._store, self._act = store, act
+
+    async def search(self, query):
+        page, act = await self._store.search(query), self._act
+        if act is not None and page.resources:
+            self._act = None
+            await act()
+        return page
+
+
+@pytest.mark.parametrize("narrower", [badge({"name": "y"}), badge({"name": "x", "type": "integer"})])
+def test_what_is_written_behind_the_look_at_stored_people_is_in_the_way_as_well(database, narrower):
+    async def run():
+        async with acme(database) as installation:
+            await installation.schemas.add("acme", [badge({"name": "x"}, {"name": "y"})], extends="User")
+            people = await resources_of(installation)
+            kind = people.tenant.registry.by_name["User"]
+            first, *_ = [await people.create(kind, user(userName=f"person{number}"), REQUEST) for number in range(260)]
+
+            async def give_a_value():
+                patch = {"op": "add", "path": f"{BADGE}:x", "value": "7"}
+                await people.patch(kind, first.id, {"schemas": [PATCH_OP], "Operations": [patch]}, REQUEST)
+
+            types = {"name": "User", "schemaExtensions": [{"schema": BADGE}]}
+            store = Meddling(people.store, give_a_value)
+            with pytest.raises(ConflictError, match=f"1 resources of type User have a value .*{first.id}"):
+                await check_changes(store, people.tenant.registry, build_registry([narrower, types]), silent)
 
     asyncio.run(run())
 

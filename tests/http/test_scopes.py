@@ -192,7 +192,13 @@ def test_nobody_searches_by_what_he_may_not_read(scoped, ada, text):
         assert "may not search by" in answer.json["detail"]
 
 
-@pytest.mark.parametrize("text", ["title", "name.familyName", "emails", f"{ENTERPRISE}:department", "externalId"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("title", "name.familyName", "emails", f"{ENTERPRISE}:department", "externalId"),
+        "phoneNumbers.value",  # the primary one comes first, and which one that is does not show
+    ],
+)
 def test_nobody_sorts_by_what_he_may_not_read(scoped, ada, text):
     client = scoped(PHONE_BOOK)
     assert client.get("/Users", sortBy=text).error == (403, None)
@@ -210,6 +216,12 @@ def test_nobody_sorts_by_what_he_may_not_read(scoped, ada, text):
 )
 def test_what_may_be_read_may_be_searched_by(scoped, ada, text):
     assert scoped(PHONE_BOOK).found(text) == [ada["id"]]
+
+
+@pytest.mark.parametrize("sort", ["displayName", "name.givenName", "phoneNumbers", "phoneNumbers.type"])
+def test_what_may_be_read_may_be_sorted_by(scoped, ada, sort):
+    client = scoped({**PHONE_BOOK, "readable": ["displayName", "name.givenName", "phoneNumbers"]})
+    assert client.get("/Users", sortBy=sort, filter='displayName eq "Ada"').ok()["Resources"][0]["id"] == ada["id"]
 
 
 def test_an_answer_to_a_write_shows_what_may_be_read(scoped, owner):

@@ -57,6 +57,10 @@ def request_of(actor: str, request_id: str = "") -> Request:
     return Request(actor=actor, request_id=request_id)
 
 
+BY_COMMAND: Final = request_of("cli")
+"""Whoever has a shell on the machine."""
+
+
 def _query(resource_type: ResourceType, equals: tuple[str, str] | None, limit: int) -> Query:
     bound = None
     if equals is not None:

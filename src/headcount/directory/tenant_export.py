@@ -18,10 +18,11 @@ from headcount.directory.archive_parts import (
 )
 from headcount.directory.archives import ArchiveWriter, Outlet, new_file
 from headcount.directory.identifiers import now
-from headcount.directory.operator import find_all
+from headcount.directory.operator import BY_COMMAND, find_all
 from headcount.directory.operator_resources import OperatorResources
 from headcount.directory.operator_schemas import CONNECTION
 from headcount.directory.registries import kept_documents, kept_indexes
+from headcount.directory.resources import Request
 from headcount.directory.tenants import Tenants
 from headcount.directory.walks import Report
 from headcount.scim.schemas import Json
@@ -29,6 +30,9 @@ from headcount.store.administration import DatabaseStore, Snapshot
 
 _NOT_CARRIED: Final = frozenset({"schemas", "id", "meta", "tenant", "qualifiedName"})
 """What a connection is given anew where it comes to."""
+
+EXPORTED: Final = "tenant.exported"
+"""The mark that an export leaves when it begins."""
 
 
 class TenantExport:
@@ -40,23 +44,28 @@ class TenantExport:
         self._operator = operator
         self._version = version
 
-    async def write(self, tenant: str, path: Path, report: Report, *, with_changes: bool = False) -> dict[str, Json]:
+    async def write(
+        self, tenant: str, path: Path, report: Report, *, with_changes: bool = False, by: Request = BY_COMMAND
+    ) -> dict[str, Json]:
         """Writes a tenant to a new file, and gives the manifest; secrets of connections and tokens stay behind.
 
         Raises NotFoundError, ArchiveError when the file cannot be written. A file is whole or not there.
         """
         settings = await self._tenants.get(tenant)
         with new_file(path) as file, ArchiveWriter(file) as archive:
+            await self._tenants.record(EXPORTED, tenant, {"changes": with_changes}, by)
             async for amount, text in self._parts(archive, settings["name"], with_changes=with_changes):
                 report(amount, text)
             return archive.finish(self._about(settings))
 
-    async def stream(self, tenant: str, *, with_changes: bool) -> AsyncIterator[bytes]:
+    async def stream(self, tenant: str, *, with_changes: bool, by: Request) -> AsyncIterator[bytes]:
         """The archive in pieces, made while they are taken; raises NotFoundError before the first one.
 
         Whoever has the last piece has all of it: a ZIP file ends with its directory.
         """
-        return self._pieces(await self._tenants.get(tenant), with_changes=with_changes)
+        settings = await self._tenants.get(tenant)
+        await self._tenants.record(EXPORTED, tenant, {"changes": with_changes}, by)
+        return self._pieces(settings, with_changes=with_changes)
 
     async def _pieces(self, settings: Mapping[str, Json], *, with_changes: bool) -> AsyncIterator[bytes]:
         out = Outlet()

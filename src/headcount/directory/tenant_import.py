@@ -25,7 +25,7 @@ from headcount.directory.archive_parts import (
 )
 from headcount.directory.archives import ArchiveError, ArchiveReader
 from headcount.directory.identifiers import now
-from headcount.directory.operator import decoded, request_of
+from headcount.directory.operator import BY_COMMAND, decoded
 from headcount.directory.operator_resources import OperatorResources
 from headcount.directory.operator_schemas import CONNECTION, TENANT
 from headcount.directory.registries import SCHEMA_RECORDS, Declared, keep_index, kept_registry
@@ -61,27 +61,25 @@ class TenantImport:
         report: Report,
         *,
         name: str | None = None,
-        actor: str = "cli",
-        request_id: str = "",
+        by: Request = BY_COMMAND,
     ) -> dict[str, Json]:
         """Makes the tenant of an archive, under another name if one is given; gives the tenant.
 
         Raises ArchiveError for a file that is not whole, UniquenessError for a name that is taken.
         """
-        request = request_of(actor, request_id)
         with ArchiveReader(source, KNOWN_PARTS) as archive:
             settings = await asyncio.to_thread(_verified, archive)
             name = name or settings["name"]
             body = {**settings, "schemas": [TENANT.schema.id], "name": name, "state": "suspended"}
-            made = decoded(await self._operator.create(TENANT, body, request))
+            made = decoded(await self._operator.create(TENANT, body, by))
             try:
-                await self._fill(archive, name, request, report)
+                await self._fill(archive, name, by, report)
             except BaseException:
-                await self._operator.remove_tenant(name, made["id"], request)
+                await self._operator.remove_tenant(name, made["id"], by)
                 raise
-            return await self._tenants.update(name, {"state": settings.get("state", "active")}, actor=actor)
+            return await self._tenants.update(name, {"state": settings.get("state", "active")}, actor=by.actor)
 
-    async def _fill(self, archive: ArchiveReader, tenant: str, request: Request, report: Report) -> None:
+    async def _fill(self, archive: ArchiveReader, tenant: str, by: Request, report: Report) -> None:
         store = self._store.for_tenant(tenant)
         with _naming(SCHEMAS):
             documents = {line["key"]: orjson.dumps(line["document"]) for line in archive.lines(SCHEMAS)}
@@ -99,7 +97,7 @@ class TenantImport:
         with _naming(CONNECTIONS):
             for line in archive.lines(CONNECTIONS):
                 body = {**line, "schemas": [CONNECTION.schema.id], "tenant": tenant}
-                await self._operator.create(CONNECTION, body, request)
+                await self._operator.create(CONNECTION, body, by)
         await self._store.analyze()
 
     async def _load_part(
@@ -167,6 +165,8 @@ class _Rows:
     def _resource(self, row: dict[str, Any]) -> Iterator[tuple[Table, Row]]:
         kind = self._registry.by_name[row["type"]]
         document = orjson.loads(row["document"])
+        if document["id"] != row["id"]:
+            raise ValueError("the document is that of another resource")
         keys = keys_of(document, kind)
         row |= {
             "compare": orjson.dumps(compare_document(document, kind)).decode(),

@@ -6,6 +6,7 @@ from typing import Any, Final
 import orjson
 
 from headcount.directory.identifiers import now
+from headcount.directory.operator import BY_COMMAND
 from headcount.directory.registries import (
     SCHEMA_RECORDS,
     Declared,
@@ -14,6 +15,7 @@ from headcount.directory.registries import (
     kept_indexes,
     registry_with,
 )
+from headcount.directory.resources import Request
 from headcount.directory.schema_guard import check_changes, count_uses
 from headcount.directory.tenants import Tenants
 from headcount.directory.value_indexes import ValueIndexes
@@ -28,6 +30,9 @@ from headcount.store.keys import unique_key
 
 _EXTENDED_BY_DEFAULT: Final = "User"
 _ATTEMPTS: Final = 8
+CHANGED: Final = "schema.changed"
+"""The mark that documents leave when they are added."""
+REMOVED: Final = "schema.removed"
 
 
 class TenantSchemas:
@@ -46,6 +51,7 @@ class TenantSchemas:
         extends: str | None = None,
         report: Report = silent,
         in_background: bool = False,
+        by: Request = BY_COMMAND,
     ) -> list[dict[str, Json]]:
         """Keeps Schema and ResourceType documents, all or none; one with a known id replaces it.
 
@@ -67,13 +73,14 @@ class TenantSchemas:
         except ConflictError:
             await self._indexes.give_up(store, *declared)
             raise
+        await self._tenants.record(CHANGED, tenant, {"documents": list(added)}, by)
         if in_background:
             self._indexes.start(tenant, declared)
         else:
             await self._indexes.build(tenant, declared, report)
         return await self.list(tenant)
 
-    async def remove(self, tenant: str, urn: str, *, report: Report = silent) -> None:
+    async def remove(self, tenant: str, urn: str, *, report: Report = silent, by: Request = BY_COMMAND) -> None:
         """Forgets a schema; refused with ConflictError while resources use it."""
         await self._tenants.get(tenant)
         store = self._store.for_tenant(tenant)
@@ -85,6 +92,7 @@ class TenantSchemas:
         registry = registry_with(left, indexes)
         await check_changes(store, registry_with(kept, indexes), registry, report)
         await _change(store, kept, {key: document for key, document in changed.items() if document != kept[key]})
+        await self._tenants.record(REMOVED, tenant, {"schema": urn}, by)
         known = {(kind.name, path) for kind in registry.resource_types for path in kind.indexed}
         await self._indexes.give_up(store, *(one for one in indexes if (one.type, one.path) not in known))
 

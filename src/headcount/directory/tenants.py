@@ -6,10 +6,12 @@ from typing import Final
 import orjson
 
 from headcount.directory.guard.rules import rules_of
+from headcount.directory.identifiers import now
 from headcount.directory.operator import as_dictionary, decoded, find_all, find_one, request_of
 from headcount.directory.operator_resources import NAME, OperatorResources
 from headcount.directory.operator_schemas import CONNECTION, TENANT
 from headcount.directory.registries import kept_registry
+from headcount.directory.resources import Request
 from headcount.directory.tenant import (
     AdoptionPolicy,
     Limits,
@@ -24,7 +26,8 @@ from headcount.scim.errors import InvalidValueError, NotFoundError
 from headcount.scim.profiles import PROFILES
 from headcount.scim.registry import Registry
 from headcount.scim.schemas import Json
-from headcount.store.interface import Store, StoredResource
+from headcount.store.administration import DatabaseStore
+from headcount.store.interface import OPERATOR_TENANT, StoredResource
 
 _CHANGEABLE: Final = {
     "displayName",
@@ -44,7 +47,7 @@ _CHANGEABLE: Final = {
 class Tenants:
     """The tenants of an installation."""
 
-    def __init__(self, store: Store, operator: OperatorResources, limits: Limits) -> None:
+    def __init__(self, store: DatabaseStore, operator: OperatorResources, limits: Limits) -> None:
         self._store = store
         operator.registry_of = self.registry
         self._operator = operator
@@ -99,6 +102,12 @@ class Tenants:
         """Removes a tenant with its tokens and everything in it."""
         row = await self._row(name)
         await self._operator.remove_tenant(name, row.id, request_of(actor))
+
+    async def record(self, kind: str, name: str, about: Mapping[str, Json], by: Request) -> None:
+        """Notes in the operator's record what was done to a tenant besides changes of resources."""
+        value = orjson.dumps({"tenant": name, **about})
+        store = self._store.for_tenant(OPERATOR_TENANT)
+        await store.mark(kind, value, at=now(), actor=by.actor, request_id=by.request_id)
 
     async def load(self, name: str, public_url: str, profile: str | None = None) -> Tenant | None:
         """The tenant as it is served, or None; a connection may have a profile of its own.

@@ -11,6 +11,8 @@ from typing import Final, NoReturn
 import orjson
 import structlog
 
+from headcount.directory.operator import BY_COMMAND
+from headcount.directory.resources import Request
 from headcount.directory.tenant import Tenant
 from headcount.directory.tenant_schemas import TenantSchemas
 from headcount.directory.tenants import Tenants
@@ -66,7 +68,13 @@ class UnknownAttributes:
                 structlog.get_logger().warning("unknown_attributes_not_kept", reason=str(error))
 
     async def adopt(
-        self, tenant: str, path: str, type_name: str | None = None, *, report: Report = silent
+        self,
+        tenant: str,
+        path: str,
+        type_name: str | None = None,
+        *,
+        report: Report = silent,
+        by: Request = BY_COMMAND,
     ) -> list[dict[str, Json]]:
         """Adds an attribute that was seen to the tenant's schemas, as what it looked like.
 
@@ -90,7 +98,7 @@ class UnknownAttributes:
             urn = urn or f"urn:ietf:params:scim:schemas:extension:{tenant}:2.0:{seen.type}"
             document = await self._extended(tenant, urn, registry)
             document["attributes"] = [*document["attributes"], definition_of(name, seen.looks)]
-        rows = await self._schemas.add(tenant, [document], extends=seen.type, report=report)
+        rows = await self._schemas.add(tenant, [document], extends=seen.type, report=report, by=by)
         await self._store.for_tenant(tenant).put([Put(_COLLECTION, seen.key, None)])
         return rows
 

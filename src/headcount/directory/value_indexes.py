@@ -9,13 +9,14 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import orjson
 import structlog
 
 from headcount.directory.identifiers import now
+from headcount.directory.operator import BY_COMMAND
 from headcount.directory.registries import (
     INDEX_RECORDS,
     Declared,
@@ -24,21 +25,20 @@ from headcount.directory.registries import (
     kept_indexes,
     kept_registry,
 )
+from headcount.directory.resources import Request
 from headcount.directory.tenants import Tenants
-from headcount.directory.walks import Report, silent, total_of, walk
+from headcount.directory.walks import Report, modified_since, silent, total_of, walk
 from headcount.scim.errors import ConflictError, InvalidValueError, NotFoundError, ScimError
-from headcount.scim.filters.binding import bind_filter
-from headcount.scim.filters.syntax import Comparison, Operator
 from headcount.scim.paths import BoundPath, bind_path
-from headcount.scim.profiles import STRICT
 from headcount.scim.registry import ALWAYS_INDEXED, IndexedAttribute, Registry, ResourceType
 from headcount.scim.schemas import Json, Schema
 from headcount.scim.urns import ENTERPRISE_USER
 from headcount.store.interface import Found, NotUniqueError, Store, StoredResource, StoreError, TenantStore
 from headcount.store.keys import PROMOTED, is_key, unique_key, values_at
 
-_SKEW: Final = timedelta(minutes=2)
-"""How much the clocks of servers may differ."""
+DECLARED: Final = "index.declared"
+"""The mark that an index leaves when it is declared."""
+DROPPED: Final = "index.dropped"
 
 
 class ValueIndexes:
@@ -51,7 +51,9 @@ class ValueIndexes:
         """How long a request may go on without knowing of what was declared meanwhile."""
         self._building: set[asyncio.Task[None]] = set()
 
-    async def declare(self, tenant: str, text: str, type_name: str | None = None) -> list[Declared]:
+    async def declare(
+        self, tenant: str, text: str, type_name: str | None = None, *, by: Request = BY_COMMAND
+    ) -> list[Declared]:
         """Has writes keep an index of an attribute from now on; gives what is to be built.
 
         Raises InvalidValueError for what cannot be indexed. What is declared already stays as far as it is built.
@@ -67,6 +69,7 @@ class ValueIndexes:
         for one in wanted:
             if one.key not in known:
                 await keep_index(store, one)
+                await self._tenants.record(DECLARED, tenant, {"type": one.type, "path": one.path}, by)
         return wanted
 
     async def build(self, tenant: str, declared: Iterable[Declared], report: Report) -> None:
@@ -102,7 +105,7 @@ class ValueIndexes:
             task.cancel()
         await asyncio.gather(*self._building, return_exceptions=True)
 
-    async def drop(self, tenant: str, text: str, type_name: str | None = None) -> None:
+    async def drop(self, tenant: str, text: str, type_name: str | None = None, *, by: Request = BY_COMMAND) -> None:
         """Forgets an index that was declared; raises NotFoundError when there is none."""
         store, registry = await self._opened(tenant)
         known = {one.key: one for one in await kept_indexes(store)}
@@ -111,6 +114,8 @@ class ValueIndexes:
         if not found:
             raise NotFoundError(f"'{text}' is not declared as indexed.")
         await self.give_up(store, *found)
+        for one in found:
+            await self._tenants.record(DROPPED, tenant, {"type": one.type, "path": one.path}, by)
 
     async def give_up(self, store: TenantStore, *declared: Declared) -> None:
         """Forgets indexes; searches do without them at once."""
@@ -162,14 +167,11 @@ class ValueIndexes:
         self, store: TenantStore, kind: ResourceType, indexed: IndexedAttribute, declared: Declared, report: Report
     ) -> None:
         """Looks again at what was modified since the index was declared, once everybody knows of it."""
-        since = datetime.fromisoformat(declared.since)
-        seconds = self._settle_seconds - (time.time() - since.timestamp())
+        seconds = self._settle_seconds - (time.time() - datetime.fromisoformat(declared.since).timestamp())
         if seconds > 0:
             report(0, f"waiting {seconds:.0f} s for requests under way")
             await asyncio.sleep(seconds)
-        earliest = (since - _SKEW).astimezone(UTC).isoformat()
-        modified = bind_filter(Comparison("meta.lastModified", Operator.GE, earliest), kind, STRICT)
-        async for rows in walk(store, kind, matching=modified):
+        async for rows in walk(store, kind, matching=modified_since(kind, declared.since)):
             await _index(store, kind, indexed, rows)
 
 

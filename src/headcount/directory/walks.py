@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
-from headcount.scim.filters.binding import BoundFilter
+from headcount.scim.filters.binding import BoundFilter, bind_filter
+from headcount.scim.filters.syntax import Comparison, Operator
+from headcount.scim.profiles import STRICT
 from headcount.scim.registry import ResourceType
 from headcount.store.interface import Position, Query, StoredResource, Target, TenantStore
 
@@ -13,6 +16,8 @@ Report: TypeAlias = Callable[[int, str], None]
 
 _ROWS_AT_ONCE: Final = 250
 """So few that requests in between hardly wait."""
+_SKEW: Final = timedelta(minutes=2)
+"""How much the clocks of servers may differ."""
 
 
 def silent(_amount: int, _text: str) -> None:
@@ -33,6 +38,12 @@ async def walk(
         if page.last is None:
             return
         position = page.last
+
+
+def modified_since(resource_type: ResourceType, moment: str) -> BoundFilter:
+    """What was modified since an instant, by whoever's clock."""
+    earliest = (datetime.fromisoformat(moment) - _SKEW).astimezone(UTC).isoformat()
+    return bind_filter(Comparison("meta.lastModified", Operator.GE, earliest), resource_type, STRICT)
 
 
 async def total_of(store: TenantStore, resource_type: ResourceType) -> int:

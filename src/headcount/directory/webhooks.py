@@ -13,10 +13,11 @@ import orjson
 import structlog
 
 from headcount.directory.identifiers import new_id, now
-from headcount.directory.operator import as_dictionary, decoded, find_all, request_of
+from headcount.directory.operator import BY_COMMAND, as_dictionary, decoded, find_all, request_of
 from headcount.directory.operator_resources import OperatorResources, webhook_scopes
 from headcount.directory.operator_schemas import WEBHOOK
 from headcount.directory.permissions import Fence
+from headcount.directory.resources import Request
 from headcount.directory.tenants import Tenants
 from headcount.events.feed import Wish
 from headcount.events.listening import Listener
@@ -35,6 +36,8 @@ OVERLAP: Final = timedelta(hours=24)
 """How long a secret goes on signing once it is rotated."""
 SECRETS: Final = "webhook secret"
 _SECRET_BYTES: Final = 32
+ROTATED: Final = "webhookSubscription.rotated"
+"""The mark that a new secret leaves."""
 
 
 class Webhooks:
@@ -52,7 +55,7 @@ class Webhooks:
     async def create(self, tenant: str, name: str, url: str, **settings: Json) -> dict[str, Json]:
         """A new subscription; its `secret` is shown this once."""
         body = {"schemas": [WEBHOOK.schema.id], "tenant": tenant, "name": name, "url": url, **settings}
-        return decoded(await self._operator.create(WEBHOOK, body, request_of("cli")))
+        return decoded(await self._operator.create(WEBHOOK, body, BY_COMMAND))
 
     async def all(self, tenant: str | None = None) -> list[dict[str, Json]]:
         """All subscriptions, or those of one tenant."""
@@ -67,14 +70,16 @@ class Webhooks:
 
     async def delete(self, subscription_id: str) -> None:
         """Removes a subscription; what is queued for it is not delivered any more."""
-        await self._operator.delete(WEBHOOK, subscription_id, request_of("cli"))
+        await self._operator.delete(WEBHOOK, subscription_id, BY_COMMAND)
 
-    async def rotate(self, subscription_id: str) -> str:
+    async def rotate(self, subscription_id: str, *, by: Request = BY_COMMAND) -> str:
         """A new secret; the one before goes on signing for a day."""
-        await self.get(subscription_id)
+        tenant = (await self.get(subscription_id))["tenant"]
         until = (datetime.now(UTC) + OVERLAP).isoformat()
         kept = [{"secret": secret, "until": until} for secret in (await self._secrets(subscription_id))[:1]]
-        return await self._keep_new_secret(subscription_id, kept)
+        secret = await self._keep_new_secret(subscription_id, kept)
+        await self._tenants.record(ROTATED, tenant, {"subscription": subscription_id}, by)
+        return secret
 
     async def test(self, subscription_id: str) -> str:
         """Queues a test event; gives its `webhook-id`."""

@@ -50,6 +50,11 @@ EVENT_TYPES: Final = (
     EventType("tenant.created", "A tenant was made.", _AFTER),
     EventType("tenant.updated", "A tenant's settings are others than before.", _BOTH),
     EventType("tenant.deleted", "A tenant was deleted.", _PREVIOUS),
+    EventType("tenant.exported", "A tenant is being written to an archive: `after` has its name.", _AFTER),
+    EventType("schema.changed", "Schemas of a `tenant` were added or changed: `after` has their `documents`.", _AFTER),
+    EventType("schema.removed", "A `schema` of a `tenant` was removed; `after` names both.", _AFTER),
+    EventType("index.declared", "An attribute of a `tenant` is to be indexed: `after` has `type` and `path`.", _AFTER),
+    EventType("index.dropped", "An attribute of a `tenant` is indexed no more; `after` likewise.", _AFTER),
     EventType("connection.created", "A connection was made.", _AFTER),
     EventType("connection.updated", "A connection's settings are others than before.", _BOTH),
     EventType("connection.deleted", "A connection was deleted.", _PREVIOUS),
@@ -59,6 +64,7 @@ EVENT_TYPES: Final = (
     EventType("webhookSubscription.created", "Somebody is told of events who was not.", _AFTER),
     EventType("webhookSubscription.updated", "A subscription was changed, or disabled.", _BOTH),
     EventType("webhookSubscription.deleted", "Somebody is told of events no more.", _PREVIOUS),
+    EventType("webhookSubscription.rotated", "A `subscription` has a new secret; `after` names it.", _AFTER),
     EventType(
         "change.held", "The guard holds a change back for review: `after` has its `id` and the `reason`.", _AFTER
     ),

@@ -12,6 +12,8 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO, Final, Protocol
 
 from headcount.directory.managed import check_managed
+from headcount.directory.operator import request_of
+from headcount.directory.resources import Request
 from headcount.http.call import Call
 from headcount.http.json_body import decode_json
 from headcount.http.requests import query_parameters
@@ -66,6 +68,11 @@ class Asked:
     def tenant(self) -> str:
         """The tenant in the path."""
         return self.path["tenant"]
+
+    @property
+    def by(self) -> Request:
+        """Who asks, for the record."""
+        return request_of(self.actor, self.request_id)
 
     def number(self, name: str) -> int:
         """A parameter that is a number from an answer before, 0 when it is left out; raises InvalidValueError."""

@@ -31,14 +31,13 @@ class ManagedArchives:
         with_changes = _SWITCH.get(asked.query.get("changes", "false"))
         if with_changes is None:
             raise InvalidValueError("'changes' is true or false.")
-        pieces = await self.exports.stream(asked.tenant, with_changes=with_changes)
+        pieces = await self.exports.stream(asked.tenant, with_changes=with_changes, by=asked.by)
         name = (b"content-disposition", f'attachment; filename="{asked.tenant}.zip"'.encode())
         return Response(200, headers=(name,), pieces=pieces, content_type=_CONTENT_TYPE, caching=_NEVER_KEPT)
 
     async def make(self, asked: Asked) -> Json:
         """Makes a tenant; it is there when this is answered, or nothing of it is."""
-        actor, request_id = asked.actor, asked.request_id
-        return await self.imports.read(asked.body, silent, name=asked.tenant, actor=actor, request_id=request_id)
+        return await self.imports.read(asked.body, silent, name=asked.tenant, by=asked.by)
 
 
 _ARCHIVE: Final = "/tenants/{tenant}/archive"

@@ -27,11 +27,12 @@ class ManagedSchemas:
     async def add(self, asked: Asked) -> Json:
         """Adds or changes documents; the values of what becomes unique are gathered in the background."""
         documents, extends = documents_in(asked.body), asked.query.get("extends")
-        return {"schemas": await self.schemas.add(asked.tenant, documents, extends=extends, in_background=True)}
+        added = await self.schemas.add(asked.tenant, documents, extends=extends, in_background=True, by=asked.by)
+        return {"schemas": added}
 
     async def remove(self, asked: Asked) -> None:
         """Forgets a schema."""
-        await self.schemas.remove(asked.tenant, asked.path["urn"])
+        await self.schemas.remove(asked.tenant, asked.path["urn"], by=asked.by)
 
     async def usage(self, asked: Asked) -> Json:
         """How many resources use a schema."""
@@ -43,13 +44,16 @@ class ManagedSchemas:
 
     async def index(self, asked: Asked) -> Json:
         """Declares an index and builds it in the background."""
-        declared = await self.indexes.declare(asked.tenant, asked.text("path"), asked.optional_text("type"))
+        declared = await self.indexes.declare(
+            asked.tenant, asked.text("path"), asked.optional_text("type"), by=asked.by
+        )
         self.indexes.start(asked.tenant, declared)
         return await self.list_indexes(asked)
 
     async def unindex(self, asked: Asked) -> None:
         """Forgets an index."""
-        await self.indexes.drop(asked.tenant, asked.query.get("path", ""), asked.query.get("type"))
+        path, kind = asked.query.get("path", ""), asked.query.get("type")
+        await self.indexes.drop(asked.tenant, path, kind, by=asked.by)
 
     async def list_unknown(self, asked: Asked) -> Json:
         """What clients send for nothing."""
@@ -57,7 +61,8 @@ class ManagedSchemas:
 
     async def adopt(self, asked: Asked) -> Json:
         """Adds an unknown attribute to the schema."""
-        return {"schemas": await self.unknown.adopt(asked.tenant, asked.text("path"), asked.optional_text("type"))}
+        path, kind = asked.text("path"), asked.optional_text("type")
+        return {"schemas": await self.unknown.adopt(asked.tenant, path, kind, by=asked.by)}
 
 
 _SCHEMAS: Final = "/tenants/{tenant}/schemas"

@@ -48,7 +48,7 @@ class ManagedWebhooks:
 
     async def rotate(self, asked: Asked) -> Json:
         """Makes a new secret."""
-        return {"secret": await self.webhooks.rotate(await self._id(asked))}
+        return {"secret": await self.webhooks.rotate(await self._id(asked), by=asked.by)}
 
     async def _id(self, asked: Asked) -> str:
         """The subscription in the path, once it is seen to be the tenant's; raises NotFoundError."""

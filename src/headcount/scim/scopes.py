@@ -109,7 +109,7 @@ class Permission:
         for path in named_paths(found) if found is not None else ():
             if not self.may_read(path) or path.attribute.name in self.unsearchable - answerable:
                 return path
-        return None if sort is None or self.may_search(sort) else sort
+        return next((path for path in _sorted_by(sort) if not self.may_search(path)), None)
 
     def may_write(self, path: BoundPath) -> bool:
         """Whether the value of a path may be changed."""
@@ -390,6 +390,15 @@ def _selection(names: Sequence[str], resource_type: ResourceType, *, strict: boo
         if strict and bind_path(name, resource_type) is None and name.lower() not in resource_type.urn_by_fold:
             raise InvalidValueError(f"There is no attribute '{name}' in {resource_type.name}.")
     return selection_of(names, resource_type)
+
+
+def _sorted_by(sort: BoundPath | None) -> Iterator[BoundPath]:
+    """What an order depends on: of several elements it takes the primary one."""
+    if sort is not None:
+        yield sort
+        primary = sort.attribute.sub("primary") if sort.attribute.multi_valued else None
+        if primary is not None:
+            yield BoundPath(sort.extension, sort.attribute, primary)
 
 
 def _allows(selection: Selection | None, path: BoundPath) -> bool:
