@@ -56,7 +56,7 @@ EXTRAS: Mapping[str, str] = {
 A leaf may also be imported by what needs an extra of its own that holds all that the leaf needs.
 """
 
-NEEDS_NO_EXTRA = frozenset({"provisioning.errors"})
+NEEDS_NO_EXTRA = frozenset({f"provisioning.{name}" for name in ("errors", "plan", "plan_json", "records")})
 """Modules of these packages that need nothing more, so that anybody may import them."""
 
 SQL = re.compile(
