@@ -29,12 +29,18 @@ def beside(tmp_path_factory: pytest.TempPathFactory, outgoing: Server) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def outgoing_operator(outgoing: Server) -> Iterator[Client]:
-    """A client of the operator's API of that server."""
+def outgoing_operator_token(outgoing: Server) -> str:
+    """A token for the operator's API of that server."""
 
     async def create(installation: Installation) -> str:
         token, _ = await installation.tokens.create(OPERATOR_TENANT, "test", lifetime=timedelta(days=1))
         return token
 
-    with outgoing.client("/scim/v2", outgoing.administer(create)) as client:
+    return outgoing.administer(create)
+
+
+@pytest.fixture(scope="module")
+def outgoing_operator(outgoing: Server, outgoing_operator_token: str) -> Iterator[Client]:
+    """A client of the operator's API of that server, for one file: the server ends connections that are long idle."""
+    with outgoing.client("/scim/v2", outgoing_operator_token) as client:
         yield client
