@@ -13,6 +13,8 @@ import os
 import shutil
 import sqlite3
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -54,6 +56,12 @@ class Place:
         if self.postgresql is not None:
             return self.postgresql.create_database(f"bench{self.number}")
         return f"sqlite:///{self.folder / f'bench{self.number}.db'}"
+
+    def transactions(self, database: str) -> int:
+        """How many transactions a PostgreSQL has ended, by its own count: a statement is one or a few."""
+        time.sleep(1.5)  # it counts when it has nothing to do
+        name = database.rpartition("/")[2]
+        return int(self.postgresql.sql(f"SELECT xact_commit FROM pg_stat_database WHERE datname = '{name}'"))
 
     def execute(self, database: str, statement: str) -> None:
         """Carries out a statement on one."""
@@ -169,8 +177,11 @@ def lateness(place: Place, seconds: float) -> None:
             ask(port, "/report")
             change(server, ids, rate=10, seconds=seconds, writers=1)
             show_lateness("idle", port)
+            before = place.postgresql and place.transactions(database)
             made = change(server, ids, rate=500, seconds=seconds, writers=4)
             show_lateness(f"under {made / seconds:.0f} changes a second", port)
+            if place.postgresql:
+                told("transactions for one of these changes", (place.transactions(database) - before) / made, "")
 
 
 def change(server: Server, ids: list[str], *, rate: float, seconds: float, writers: int) -> int:
@@ -224,6 +235,31 @@ def creation(number: int) -> Create:
     document = json.dumps({**person(name, str(number)), "id": resource_id}, separators=(",", ":")).encode()
     origin = Origin(time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime()), "benchmark", f"r{number}")
     return Create(USER.name, resource_id, document, document, None, Keys(user_name=name), origin)
+
+
+def idling(place: Place, seconds: float) -> None:
+    """What a worker asks of PostgreSQL when nothing happens in twenty tenants that would be told of it."""
+    database = place.database()
+    new_tenant(database)
+
+    async def more(installation: Installation) -> None:
+        for number in range(20):
+            await installation.tenants.create(f"idle{number}")
+            await installation.webhooks.create(f"idle{number}", "benchmark", hooks(free_port()))
+
+    asyncio.run(administer(database, more))
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "headcount", "worker", "--database", database], stdout=subprocess.DEVNULL
+    )
+    try:
+        time.sleep(10)  # it looks at everything once
+        before, began = place.transactions(database), time.monotonic()
+        time.sleep(seconds)
+        ended = place.transactions(database) - before
+    finally:
+        worker.terminate()
+        worker.wait()
+    told("transactions a second, idle, with twenty subscriptions", round(ended / (time.monotonic() - began)), "")
 
 
 def reading(place: Place, number: int) -> None:
@@ -292,16 +328,19 @@ def told(what: str, value: Any, target: str) -> None:
     print(f"| {what} | {shown} | {target} |", flush=True)
 
 
+_ALL = ("log", "lateness", "idling", "reading", "backlog")
+
+
 def main() -> None:
     """Measures, and prints a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--small", action="store_true", help="a tenth of it")
     parser.add_argument("--postgresql", action="store_true", help="on PostgreSQL instead of SQLite")
-    parser.add_argument("--only", choices=["log", "lateness", "reading", "backlog"], action="append")
+    parser.add_argument("--only", choices=[*_ALL], action="append")
     options = parser.parse_args()
     number, seconds, rounds = (10_000, 2.0, 1) if options.small else (100_000, 5.0, 3)
     folder = Path(tempfile.mkdtemp(prefix="headcount-benchmark-", dir=HERE.parent))
-    only = options.only or ["log", "lateness", "reading", "backlog"]
+    only = options.only or _ALL
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
         place = Place(folder, stack.enter_context(temporary_postgresql()) if options.postgresql else None)
@@ -310,6 +349,8 @@ def main() -> None:
             cost_of_the_log(place, seconds, rounds)
         if "lateness" in only:
             lateness(place, seconds)
+        if "idling" in only and options.postgresql:
+            idling(place, seconds)
         if "reading" in only:
             reading(place, number)
         if "backlog" in only:

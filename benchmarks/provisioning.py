@@ -2,6 +2,7 @@
 
     python benchmarks/provisioning.py plan --people 10000 100000     # 1 % changed: seconds, peak memory
     python benchmarks/provisioning.py plan --people 1000000          # takes a while, and memory
+    python benchmarks/provisioning.py first --people 100000          # a first plan: everybody joins
     python benchmarks/provisioning.py targets --people 10000         # one source to 1 and to 50 targets
     python benchmarks/provisioning.py load --people 20000            # into Headcount, beside the same requests without an engine
     python benchmarks/provisioning.py requests --people 2000         # how many a change of 1 % takes
@@ -151,6 +152,12 @@ def plan(people):
         return in_steps(folder, people, {"app": f'{{type: scim, url: "{target.url}"}}'})
 
 
+def first(people):
+    """A plan for people of whom nobody has an account."""
+    with tempfile.TemporaryDirectory() as name, SimulatedTarget().running() as target:
+        return in_steps(Path(name), people, {"app": f'{{type: scim, url: "{target.url}"}}'}, is_first=True)
+
+
 def targets(people, count):
     """The same for a number of targets, from one reading."""
     with tempfile.TemporaryDirectory() as name, SimulatedTarget().running() as target:
@@ -158,13 +165,14 @@ def targets(people, count):
         return in_steps(Path(name), people, found) | {"targets": count}
 
 
-def in_steps(folder, people, targets):
+def in_steps(folder, people, targets, *, is_first=False):
     """Fills the ledger in a process of its own, and plans in another, so that memory is that of planning."""
     write(folder, people)
     (folder / "targets.json").write_text(json.dumps(targets))
     command = [sys.executable, __file__]
-    subprocess.run([*command, "fill", "--folder", str(folder)], check=True)
-    write(folder, people, changed=True)
+    if not is_first:
+        subprocess.run([*command, "fill", "--folder", str(folder)], check=True)
+        write(folder, people, changed=True)
     done = subprocess.run([*command, "planned", "--folder", str(folder)], check=True, capture_output=True, text=True)
     return {"people": people, **json.loads(done.stdout)}
 
@@ -290,7 +298,7 @@ def requests(people):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["plan", "targets", "load", "requests", "fill", "planned"])
+    parser.add_argument("what", choices=["plan", "first", "targets", "load", "requests", "fill", "planned"])
     parser.add_argument("--people", type=int, nargs="+", default=[10_000])
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()

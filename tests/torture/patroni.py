@@ -14,9 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import which
 
-from headcount.testing.postgresql import embedded_binaries
+from headcount.testing.postgresql import embedded_binaries, free_port
 from processes import LONG
-from torture.deployments import free_port, unprivileged
+from torture.deployments import unprivileged
 
 TTL, LOOP = 20, 2
 """Seconds that a leader is believed without having been heard of (Patroni takes no less), and between two looks."""

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from headcount.testing.postgresql import free_port
 from processes import LONG, eventually
 from torture.agreement import check_agreement
-from torture.deployments import free_port, serving, unprivileged
+from torture.deployments import serving, unprivileged
 from torture.load import Load
 
 CONFIGURATION = """

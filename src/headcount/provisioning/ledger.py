@@ -152,6 +152,11 @@ class Ledger:
         values["held"], values["pending"] = tuple(values["held"]), tuple((kind, key) for kind, key in values["pending"])
         return PairState(**values, version=entry.version)
 
+    async def linked(self) -> AsyncIterator[tuple[Identity, bool]]:
+        """Who is linked, and whether they have left: no link is held for it."""
+        async for entry in self._all("links"):
+            yield _identity(entry.key), bool(orjson.loads(entry.value)["left"])
+
     async def findings(self) -> Findings | None:
         """What was found out about the target, None when it was never probed."""
         entry = await self._store.entry(f"sync/{self._job}/findings", self._target)

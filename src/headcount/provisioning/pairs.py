@@ -127,21 +127,12 @@ class Standing:
         """Reads it all, but for the links."""
         return cls(await ledger.state(), await ledger.parked(), await ledger.reviews(), await ledger.intents())
 
-    def linked(self) -> Iterable[Identity]:
-        """Who has an account or a group at the target."""
-        for links in (self.links.persons, self.links.groups):
-            yield from ((link.kind, key) for key, link in links.items())
-
     def again(self, now: str) -> Iterable[Identity]:
         """Who has to be looked at whether they changed or not."""
         yield from (identity for identity, kept in self.parked.items() if kept.due <= now)
         yield from self.reviews
         yield from self.revisited
         yield from ((RecordKind(kind), key) for kind, key in self.state.pending)
-
-    def has_left(self) -> Iterable[Identity]:
-        """Whose account is deactivated and may have to be deleted later."""
-        return ((link.kind, key) for key, link in self.links.persons.items() if link.left)
 
     def can_go_on(self, job: SyncJob, now: str) -> bool:
         """Whether it is enough to read what changed since the watermark."""
@@ -269,7 +260,7 @@ def left_behind(  # what a run ends with
     decided = [
         identity
         for identity, kept in standing.reviews.items()
-        if identity not in stays | held and (not kept.verdict or identity in set(standing.linked()))
+        if identity not in stays | held and (not kept.verdict or identity[1] in standing.links.of(identity[0]))
     ]
     return [*puts, *ledger.drop_all("parked", over), *ledger.drop_all("reviews", decided)]
 

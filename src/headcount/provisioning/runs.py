@@ -295,12 +295,11 @@ class Runs:
         again: set[Identity] = set()
         gone: set[Identity] = set()
         for pair in pairs:
-            standing = replace(pair.standing, links=await pair.ledger.links())
-            linked.update(standing.linked())
-            again.update(standing.again(now))
-            gone.update(standing.has_left())
-            if len(pairs) <= AT_ONCE:
-                pair.standing = standing
+            again.update(pair.standing.again(now))
+            async for identity, has_left in pair.ledger.linked():
+                linked.add(identity)
+                if has_left:
+                    gone.add(identity)
         oldest = min((pair.standing.state for pair in pairs), key=lambda state: state.read_at)
         can_go_on = not is_full and all(pair.standing.can_go_on(self.job, now) for pair in pairs)
         watermark = oldest.watermark if can_go_on else ""

@@ -20,6 +20,8 @@ from typing import Any, Final
 
 _UNPRIVILEGED: Final = "nobody"
 _START_SECONDS: Final = 60.0
+_PORTS: Final = range(20_000, 32_000)
+"""Below those that systems give to clients."""
 _SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "127.0.0.1",
     "max_connections": "200",
@@ -33,7 +35,7 @@ class PostgresqlServer:
 
     def __init__(self, folder: Path, binaries: Path, settings: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self._binaries = binaries
         self._password = secrets.token_hex(16)
         self._settings = {**_SETTINGS, **(settings or {})}
@@ -206,8 +208,14 @@ def _as_user() -> dict[str, Any]:
     return {"user": _UNPRIVILEGED, "group": "nogroup", "extra_groups": [], "start_new_session": True}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port that nobody listens on, and that no client is given.
+
+    One who calls a server that is away again and again is otherwise given the server's own port some day, meets itself,
+    and keeps the server from coming back.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -168,6 +168,7 @@ class Delivery:
         value = {
             "webhookId": message.id,
             "type": message.type,
+            "url": self._subscription.url,
             "tasks": [task.id for task in message.tasks],
             "attempt": message.tasks[0].attempts + 1,
             "bytes": len(message.body),

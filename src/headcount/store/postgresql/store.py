@@ -37,8 +37,9 @@ from headcount.store.postgresql.search import all_groups, is_point, search
 _FLIGHTS: Final = 3
 """Calls for one tenant at a time, of reads and of writes."""
 _READS_AT_ONCE: Final = 64
-_HEADWAY: Final = 0.02
-"""Seconds that a read waits for the one before it: to ask the database costs several times what another row does."""
+_HEADWAY: Final = 0.05
+"""Seconds that a read waits for the one before it: to ask the database costs several times what another row does, and
+under load, when that counts, it takes long to answer."""
 _WRITES_AT_ONCE: Final = 32
 _PATIENCE: Final = 5.0
 """Seconds that a request waits for others to come back before it goes; past them it is refused."""
