@@ -494,7 +494,7 @@ def test_members_who_came_and_went_behind_our_back_are_drift_and_strangers_stay(
     [change] = one(world.command(lambda jobs: jobs.drift(str(world.folder / "hr.yaml")))).plan.drift
 
     assert (change.key, change.added, change.removed) == ("teams=Red", ("3",), ("2",))
-    assert change.reason == f"changed at the target: members: 1 missing, 1 added, 1 strangers ({stranger})"
+    assert change.reason == f"changed at the target: members: 1 missing, 1 added, 1 unknown ({stranger})"
     assert done(world.run(with_drift=True)) == {"members": 1}
     assert groups_at(target)["Red"] == {f"p{number}@example.com" for number in (1, 3, 5, 7)} | {"nobody@example.com"}
     left = one(world.command(lambda jobs: jobs.drift(str(world.folder / "hr.yaml")))).plan.drift

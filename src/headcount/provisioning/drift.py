@@ -113,5 +113,5 @@ class _Membership:
 
 def _in_words(missing: Sequence[str], added: Sequence[str], strangers: Sequence[str]) -> str:
     """Strangers, to whom no record is linked, are told and left where they are."""
-    names = f", {len(strangers)} strangers ({', '.join(strangers[:_SHOWN])})" if strangers else ""
+    names = f", {len(strangers)} unknown ({', '.join(strangers[:_SHOWN])})" if strangers else ""
     return f"changed at the target: members: {len(missing)} missing, {len(added)} added{names}"
