@@ -21,24 +21,24 @@ from headcount.store.keys import keys_of
 from headcount.store.postgresql import database
 from headcount.store.postgresql.writes import CARRY_OUT, parameters_of
 
-ALL_TABLES = """WITH w AS MATERIALIZED (SELECT * FROM unnest($2::write_1[])),
+ALL_TABLES = """WITH w AS MATERIALIZED (SELECT * FROM unnest($2::write_2[])),
 r AS (INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label, manager, user_name,
-    display_name, title, active, document, compare, private)
+    display_name, title, active, document, compare, private, connection)
     SELECT $1, type, id, 1, at, at, label, folded_label, manager, user_name, display_name, title, active, document,
-    compare, private FROM w),
-x AS (INSERT INTO external_id SELECT $1, 'default', type, external_id, id FROM w WHERE external_id IS NOT NULL),
+    compare, private, connection FROM w),
+x AS (INSERT INTO external_id SELECT $1, connection, type, external_id, id FROM w WHERE external_id IS NOT NULL),
 v AS (INSERT INTO indexed_value SELECT $1, type, item ->> 0, item ->> 2, id, (item ->> 1)::integer
     FROM w CROSS JOIN jsonb_array_elements(w.indexed_values) AS item),
 c AS (INSERT INTO counter AS c SELECT $1, type, pg_backend_pid() % 16, count(*) FROM w GROUP BY type
     ON CONFLICT (tenant, name, shard) DO UPDATE SET value = c.value + excluded.value)
-INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, after)
-SELECT $1, type, id, 1, 'create', at, actor, request_id, document FROM w"""
+INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, connection, after)
+SELECT $1, type, id, 1, 'create', at, actor, request_id, connection, document FROM w"""
 """The same rows as the server function makes, without its refusals: a value that is taken fails the whole batch."""
 
-WRITE = """(SELECT ARRAY[ROW('create', 'User', id, :at, 'cli', '', NULL, convert_to(:document, 'UTF8'), :compare::jsonb,
+WRITE = """(SELECT ARRAY[ROW('create', 'User', id, :at, 'cli', '', 'default', NULL, convert_to(:document, 'UTF8'), :compare::jsonb,
 NULL, NULL, 'Babs Jensen', 'babs jensen', NULL, id || '@example.com', 'babs jensen', 'tour guide', true, id, NULL, NULL,
 jsonb_build_array(jsonb_build_array('emails.value', 0, id), jsonb_build_array('emails.value', 1, 'babs@jensen.org')),
-NULL, NULL, NULL)::write_1] FROM (SELECT uuidv7()::text AS id) AS new)"""
+NULL, NULL, NULL)::write_2] FROM (SELECT uuidv7()::text AS id) AS new)"""
 """One new user, made where pgbench cannot: in the statement."""
 STATEMENTS = {"the server function": CARRY_OUT, "one statement over all tables": ALL_TABLES}
 
@@ -76,7 +76,7 @@ async def batched(url: str, first: int, count: int, *, batch: int = 50, connecti
 def pgbench(program: Path, url: str, statement: str, clients: int, seconds: int) -> float:
     """Single creates a second, each in a transaction of its own."""
     create = creates(0, 1)[0]
-    script = statement.replace("$1", f"'{TENANT}'").replace("$2::write_1[]", WRITE)
+    script = statement.replace("$1", f"'{TENANT}'").replace("$2::write_2[]", WRITE)
     values = {
         "at": create.origin.at,
         "document": create.document.decode(),
