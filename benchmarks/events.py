@@ -286,8 +286,9 @@ def read_all(server: Server) -> float:
 
 
 def backlog(place: Place, number: int) -> None:
-    """A backlog drained to a fast receiver, alone and beside a dead one; lock-outs behind it."""
+    """A backlog drained to a fast receiver, alone and beside a dead one; the same lock-outs behind both."""
     for dead in (False, True):
+        beside = ", beside a dead one" if dead else ""
         database = place.database()
         token = new_tenant(database)
         with taking() as port:
@@ -298,15 +299,13 @@ def backlog(place: Place, number: int) -> None:
             with serving(database, token) as server:
                 wait_until(lambda port=port: ask(port, "/count") > number // 20)
                 began, first = time.monotonic(), ask(port, "/count")
-                if dead:
-                    lock_out(server, port)
+                lock_out(server, port, beside)
                 wait_until(lambda port=port: ask(port, "/count") >= number)
                 rate = (number - first) / (time.monotonic() - began)
-        beside = ", beside a dead one" if dead else ""
         told(f"a backlog of {number:,} to a fast receiver{beside}, deliveries a second", round(rate), "≥ 1,000")
 
 
-def lock_out(server: Server, port: int) -> None:
+def lock_out(server: Server, port: int, beside: str) -> None:
     """How late lock-outs come while the backlog is drained."""
     ask(port, "/report")
     for number in range(20):
@@ -316,7 +315,7 @@ def lock_out(server: Server, port: int) -> None:
     time.sleep(1.0)
     lates = sorted(late for kind, late in ask(port, "/report") if kind == "user.lockedOut")
     told(
-        f"{len(lates)} of 20 lock-outs behind the backlog: median / worst ms",
+        f"{len(lates)} of 20 lock-outs behind the backlog{beside}: median / worst ms",
         f"{statistics.median(lates):.1f} / {lates[-1]:.1f}",
         "≤ 100",
     )
