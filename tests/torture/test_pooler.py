@@ -6,7 +6,9 @@ Load: eight clients without pause and two workers, four connections to PostgreSQ
 import socket
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 from shutil import which
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import pytest
@@ -43,8 +45,6 @@ class Pooler:
         self.file.write_text(CONFIGURATION.format(port=parts.port, own=self.port, users=users))
         for path in (folder, users, self.file):
             path.chmod(0o755)
-        for parent in list(folder.parents)[:2]:
-            parent.chmod(0o755)
 
     def start(self):
         line = [which("pgbouncer"), "--quiet", self.file]
@@ -61,8 +61,8 @@ class Pooler:
 
 
 @pytest.fixture
-def pooler(tmp_path, installation):
-    with running(Pooler(tmp_path, installation.url)) as started:
+def pooler(installation):
+    with TemporaryDirectory() as folder, running(Pooler(Path(folder), installation.url)) as started:
         yield started
 
 
