@@ -1,7 +1,6 @@
 """Who is whom: externalIds by connection, who may change whose people, who is taken for whom, and who comes back."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -178,12 +177,12 @@ class Adoption:
         update = Update(
             row.type,
             row.id,
-            replace(origin, at=now()),
+            origin._replace(at=now()),
             row.version,
             document=row.document,
             compare=orjson.dumps(compare_document(current, resource_type)),
-            keys=replace(keys, external_id=external_id),
-            previous=replace(keys, external_id=known),
+            keys=keys._replace(external_id=external_id),
+            previous=keys._replace(external_id=known),
             before=row.document,
         )
         value = external_id.encode() if external_id is not None else None

@@ -1,7 +1,6 @@
 """What a request may do, asked at every entrance before anything is shown or written."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import orjson
@@ -153,7 +152,7 @@ class Fence:
         await self.check(change.added)
         if not change.clear:
             hidden = await self.hidden(change.removed)
-            return replace(change, removed=tuple(member for member in change.removed if member not in hidden))
+            return change._replace(removed=tuple(member for member in change.removed if member not in hidden))
         seen = dict.fromkeys(member.id for member in await self.members(group_id))
         wanted = frozenset(change.added)
         added = tuple(member for member in change.added if member not in seen)

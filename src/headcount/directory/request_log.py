@@ -108,8 +108,9 @@ class RequestLog:
             with suppress(NotFoundError):  # the tenant is gone
                 registry = await self._registry(tenant)
                 exchanges = [exchange() for exchange in buffer]
-                deadline = time.monotonic() + _LOOKING
-                told = [(item, await _told(item, registry, store, deadline)) for item in exchanges]
+                holds = bool(await store.entries(HELD, limit=1))
+                look = _Look(store, registry, secrets_of(registry), time.monotonic() + _LOOKING, holds=holds)
+                told = [(item, await _told(item, look)) for item in exchanges]
                 lines = [Line(item.at, text, item.request_id) for item, text in told]
                 await store.append(REQUESTS, lines)
                 await store.trim(REQUESTS, keep=KEPT)
@@ -137,11 +138,24 @@ class RequestLog:
         return self._store.for_tenant(tenant)
 
 
-async def _told(item: Exchange, registry: Registry, store: TenantKeeping, deadline: float) -> bytes:
-    """A request as it is kept; tolerations are looked for until a deadline, so that others are served as well."""
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What requests of one tenant are looked at with."""
+
+    store: TenantKeeping
+    registry: Registry
+    secrets: frozenset[str]
+    deadline: float
+    """Until when tolerations are looked for, so that others are served as well."""
+    holds: bool
+    """Whether the guard holds any change."""
+
+
+async def _told(item: Exchange, look: _Look) -> bytes:
+    """A request as it is kept."""
     await asyncio.sleep(0)
-    resource_type, resource_id = addressed(item.path, registry)
-    secrets = secrets_of(registry)
+    resource_type, resource_id = addressed(item.path, look.registry)
+    secrets = look.secrets
     body = _decoded(item.body)
     told: dict[str, Any] = {
         "requestId": item.request_id,
@@ -153,11 +167,11 @@ async def _told(item: Exchange, registry: Registry, store: TenantKeeping, deadli
         **actor_told(item.actor),
         "connection": item.connection,
         "address": item.address,
-        "outcome": await _outcome(item, store, resource_type, resource_id),
+        "outcome": await _outcome(item, look, resource_type, resource_id),
         "tolerations": [],
     }
-    if time.monotonic() < deadline and len(item.body) <= MOST_BODY:
-        found = await _applied(item, body, resource_type, resource_id, store)
+    if time.monotonic() < look.deadline and len(item.body) <= MOST_BODY:
+        found = await _applied(item, body, resource_type, resource_id, look.store)
         told["tolerations"] = [in_words(toleration) for toleration in found]
     if _keeps_bodies(item.policy, told):
         told["body"] = _bounded(redacted(body, secrets))
@@ -171,17 +185,18 @@ def _keeps_bodies(policy: RequestLogPolicy, told: Mapping[str, Json]) -> bool:
     return policy is RequestLogPolicy.BODIES or (policy is RequestLogPolicy.FAILURES and not is_plain)
 
 
-async def _outcome(item: Exchange, store: TenantKeeping, resource_type: ResourceType | None, resource_id: str) -> str:
+async def _outcome(item: Exchange, look: _Look, resource_type: ResourceType | None, resource_id: str) -> str:
     """How it ended, in plain words."""
     if item.status < 400:  # noqa: PLR2004
-        held = await _held(item, store, resource_type, resource_id) if item.method in _MAY_BE_HELD else ""
+        may_be_held = look.holds and item.method in _MAY_BE_HELD
+        held = await _held(item, look.store, resource_type, resource_id) if may_be_held else ""
         return held or _of_bulk(item) or _DONE.get(item.status, _JUST_DONE)
     answer = _decoded(item.answer)
     detail = answer.get("detail", "") if isinstance(answer, Mapping) else ""
     words = f"refused: {detail}" if item.status < 500 else f"failed: {detail}"  # noqa: PLR2004
     if item.status == 409 and ", by the resource " in detail and resource_type is not None:  # noqa: PLR2004
         owner = detail.rpartition(", by the resource ")[2].rstrip(".")
-        row = await store.read(resource_type.name, owner, groups=False)
+        row = await look.store.read(resource_type.name, owner, groups=False)
         if row is not None:
             words = f"{words.rstrip('.')}, made by the connection '{row.connection}'."
     return words

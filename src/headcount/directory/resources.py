@@ -5,7 +5,7 @@ precondition that loses a race is computed anew, a bounded number of times (RFC 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple, TypeVar
 
 import orjson
@@ -62,7 +62,7 @@ from headcount.store.interface import (
     Written,
 )
 from headcount.store.keeping import Put, TenantKeeping
-from headcount.store.keys import keys_of
+from headcount.store.keys import keys_of, replaced_keys
 
 _ATTEMPTS: Final = 8
 """How often a write without a precondition is computed anew when others are faster."""
@@ -98,8 +98,7 @@ class Request(NamedTuple):
         return bool(self.attributes or self.excluded_attributes)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What an operation makes of a stored resource."""
 
     resource: dict[str, Json]
@@ -399,7 +398,7 @@ class Resources:
         members = change.members and await self.fence(request).within(row.id, change.members)
         moved = {"members": [{"value": member} for member in (*members.added, *members.removed)]} if members else {}
         check_writable(permission, current, with_secrets({**change.resource, **moved}, change.private))
-        return replace(change, members=members)
+        return change._replace(members=members)
 
     async def write_change(
         self,
@@ -416,6 +415,7 @@ class Resources:
             return row
         origin, expected = self.origin(request), self._expected(row, request, differs=differs)
         if differs:
+            keys = keys_of(change.resource, resource_type)
             update = Update(
                 row.type,
                 row.id,
@@ -424,8 +424,8 @@ class Resources:
                 document=orjson.dumps(change.resource),
                 compare=orjson.dumps(compare_document(change.resource, resource_type)),
                 private=await self._private.merged(private, row),
-                keys=keys_of(change.resource, resource_type),
-                previous=keys_of(current, resource_type),
+                keys=keys,
+                previous=replaced_keys(current, change.resource, keys, resource_type),
                 before=row.document,
                 members=change.members,
             )

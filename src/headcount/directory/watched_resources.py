@@ -4,7 +4,6 @@ Tenants without any of these are served without this room, and pay nothing for i
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -150,7 +149,7 @@ class WatchedResources(Resources):
             resource = orjson.loads(shown.document)
             if request.external_id:
                 resource["externalId"] = request.external_id[-1]
-            change = replace(change, resource=resource)
+            change = change._replace(resource=resource)
         await super().check_within(permission, row, change, request)
 
     async def seen(self, rows: Sequence[StoredResource], request: Request) -> Sequence[StoredResource]:

@@ -41,7 +41,10 @@ def compare_document(resource: dict[str, Json], resource_type: ResourceType) -> 
 def comparable_value(attribute: Attribute, value: Json) -> Json:
     """A whole value in comparable form: a list, an object or a simple value."""
     if isinstance(value, list):
-        return [comparable_value(attribute, element) for element in value]
+        if attribute.is_complex:
+            members = attribute.by_name
+            return [_comparable_members(members, element) for element in value]
+        return [comparable(attribute, element) for element in value]
     if attribute.is_complex:
         return _comparable_members(attribute.by_name, value)
     return comparable(attribute, value)
@@ -54,7 +57,7 @@ def _comparable_members(attributes: Mapping[str, Attribute], value: Mapping[str,
         if attribute is None or attribute.is_secret:
             continue
         if attribute.is_text and not attribute.case_exact:  # most are
-            document[name] = fold(item)
+            document[name] = item.lower() if item.isascii() else fold(item)  # fold, without a call for most
         else:
             document[name] = comparable_value(attribute, item)
     return document

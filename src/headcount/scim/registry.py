@@ -105,6 +105,8 @@ class ResourceType:
     """(schema, attribute, sub-attribute) of everything singular with uniqueness server or global."""
     indexed: Mapping[str, IndexedAttribute] = field(init=False, repr=False, compare=False)
     """What has an index of its values, by path."""
+    key_attributes: frozenset[str] = field(init=False, repr=False, compare=False)
+    """Names of attributes and URNs of extensions that hold the externalId, unique and indexed values."""
     is_verbatim: bool = field(init=False, repr=False, compare=False)
     """Whether a stored document is returned as it is when no projection is asked for."""
 
@@ -135,7 +137,12 @@ class ResourceType:
         object.__setattr__(self, "is_verbatim", all(_is_verbatim(schema) for _, schema in parts))
         indexes = (*ALWAYS_INDEXED.get(self.schema.id, ()), *self.indexes)
         bound = ((index.path, _indexed(index, parts)) for index in indexes)
-        object.__setattr__(self, "indexed", {path: found for path, found in bound if found is not None})
+        indexed = {path: found for path, found in bound if found is not None}
+        object.__setattr__(self, "indexed", indexed)
+        unique = self.unique_attributes
+        holders = [one.extension or one.attribute.name for one in indexed.values()]
+        holders += [attribute.name if schema is self.schema else schema.id for schema, attribute, _ in unique]
+        object.__setattr__(self, "key_attributes", frozenset(("externalId", *holders)))
 
     @property
     def keeps_members(self) -> bool:

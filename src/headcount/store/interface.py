@@ -96,8 +96,7 @@ class StoredResource(NamedTuple):
     """Who created it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """What a resource is found by. Strings are folded unless the attribute is case-exact."""
 
     user_name: str | None = None
@@ -116,8 +115,7 @@ class Keys:
     """(path, element number, value) of multi-valued and declared indexed attributes: `emails.value`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Who asked for a change, and when: part of every row of the change log."""
 
     at: str
@@ -129,8 +127,7 @@ class Origin:
     """Whose externalIds are meant, and who owns what is created."""
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipChange:
+class MembershipChange(NamedTuple):
     """What happens to a group's members: `removed` first (all of them when `clear`), then `added`."""
 
     added: tuple[str, ...] = ()
@@ -138,8 +135,7 @@ class MembershipChange:
     clear: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(NamedTuple):
     """A resource to add, with its members when it is a group."""
 
     type: str
@@ -153,8 +149,7 @@ class Create:
     members: MembershipChange | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(NamedTuple):
     """New stored attributes of a resource whose version is `expected_version`.
 
     `document` None leaves the stored attributes alone: a change of members only, for which `expected_version` None
@@ -180,8 +175,7 @@ class Update:
     members: MembershipChange | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(NamedTuple):
     """A resource to remove, with its memberships on both sides. Groups it leaves get a new version."""
 
     type: str
@@ -193,8 +187,7 @@ class Delete:
 Write = Create | Update | Delete
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What a write left behind: the version and instant of last modification that now hold."""
 
     version: int
@@ -204,8 +197,7 @@ class Written:
     member_count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member of a group."""
 
     id: str

@@ -6,7 +6,7 @@ bytes (JSON by convention) that the store never opens.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from headcount.store.interface import TenantStore, Write, Written
 
@@ -14,8 +14,7 @@ ABSENT: Final = 0
 """The version of an entry that is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One value of a collection, found by its key."""
 
     key: str
@@ -24,8 +23,7 @@ class Entry:
     """Grows with every change of the entry, from 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Put:
+class Put(NamedTuple):
     """What a collection is to hold under a key from now on; a value of None removes it."""
 
     collection: str
@@ -35,8 +33,7 @@ class Put:
     """The version that is to be replaced, `ABSENT` for a new entry; None replaces any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line of a log."""
 
     at: str
@@ -64,8 +61,7 @@ class Task:
     """Why it was parked or put off last."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
+class ChangeRow(NamedTuple):
     """One row of the change log."""
 
     position: int

@@ -52,6 +52,18 @@ def keys_of(resource: Mapping[str, Json], resource_type: ResourceType) -> Keys:
     )
 
 
+def replaced_keys(
+    current: Mapping[str, Json], resource: Mapping[str, Json], keys: Keys, resource_type: ResourceType
+) -> Keys:
+    """The keys of the version that is replaced, as far as they are kept apart from its row.
+
+    Most changes touch nothing that these are made of, so that they are those of the new version, `keys`.
+    """
+    if all(current.get(name) == resource.get(name) for name in resource_type.key_attributes):
+        return keys
+    return keys_of(current, resource_type)
+
+
 def unique_key(schema: Schema, attribute: Attribute, sub_attribute: Attribute | None = None) -> str:
     """The name under which the values of a unique attribute are kept: its qualified path."""
     suffix = f".{sub_attribute.name}" if sub_attribute else ""

@@ -8,15 +8,14 @@ digest behind, which tells nothing of it, so that the chain still verifies.
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """What is sealed of one record."""
 
     number: int
@@ -30,8 +29,7 @@ class Record:
     """The resource that it is about, as `type/id`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """What a block holds of one record."""
 
     number: int
@@ -98,9 +96,9 @@ def genesis(tenant: str, chain: str) -> Link:
     return Link(0, 0, hashlib.sha256(orjson.dumps([tenant, chain])).hexdigest())
 
 
-def seal(records: Sequence[Record], before: Link, key: bytes, new_salt: Callable[[], str]) -> Block:
-    """The block that follows another one, or the first."""
-    sealed = tuple(_sealed(record, new_salt()) for record in records)
+def seal(records: Sequence[Record], before: Link, key: bytes, salts: Iterable[str]) -> Block:
+    """The block that follows another one, or the first; each record has a salt of its own."""
+    sealed = tuple(map(_sealed, records, salts))
     number = before.number + 1
     digest = _digest_of(number, before.digest, sealed)
     return Block(number, before.digest, sealed, digest, sign(digest, key))

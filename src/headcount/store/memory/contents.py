@@ -89,7 +89,7 @@ class Contents:
     def _claim(self, type_name: str, found: Found, path: str) -> None:
         row = self.rows[type_name, found.id]
         kept = tuple(pair for pair in row.keys.unique if pair[0] != path)
-        self._keep(replace(row, keys=replace(row.keys, unique=(*kept, *((path, value) for _, value in found.values)))))
+        self._keep(replace(row, keys=row.keys._replace(unique=(*kept, *((path, value) for _, value in found.values)))))
 
     def kind_of(self, resource_id: str) -> str | None:
         """The type of what can be a member: a user or a group."""

@@ -1,6 +1,5 @@
 """Every accepted write leaves its row; nothing else does."""
 
-import dataclasses
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -86,7 +85,7 @@ class ChangeLog(Harness):
         ]
 
     def test_the_instant_of_a_change_is_that_of_its_request_also_when_it_comes_late(self) -> None:
-        self.write(create(USER, "ada", at=LATE), dataclasses.replace(replacement(USER, ADA, {}), origin=ADA.origin))
+        self.write(create(USER, "ada", at=LATE), replacement(USER, ADA, {})._replace(origin=ADA.origin))
         assert [change["at"] for change in self.changes()] == [LATE, EARLY]
 
     def test_what_changes_nothing_and_what_is_refused_is_not_logged(self) -> None:

@@ -1,6 +1,5 @@
 """Whose externalId is whose: each connection has its own (RFC 7643 §3.1)."""
 
-from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -18,14 +17,14 @@ ADA = create(USER, "ada", {"externalId": "e1"})
 
 def by(connection: str, write: _Write) -> _Write:
     """The write, asked for by a connection."""
-    return replace(write, origin=replace(write.origin, connection=connection))
+    return write._replace(origin=write.origin._replace(connection=connection))
 
 
 def given(connection: str, external_id: str | None, before: str | None = None, version: int = 1) -> Update:
     """The externalId of a connection, in place of the one that it gave before."""
     update = replacement(USER, ADA, {"externalId": external_id} if external_id else {"title": "x"}, version)
     assert update.previous is not None
-    return by(connection, replace(update, previous=replace(update.previous, external_id=before)))
+    return by(connection, update._replace(previous=update.previous._replace(external_id=before)))
 
 
 class Connections(Kept):
@@ -116,5 +115,5 @@ class Connections(Kept):
         assert (self.ids_by("e1"), self.ids_by("o1")) == ([], [])
 
     def test_keys_without_an_external_id_are_no_bodys(self) -> None:
-        self.write(by("hr", replace(ADA, keys=Keys(user_name="ada"))))
+        self.write(by("hr", ADA._replace(keys=Keys(user_name="ada"))))
         assert self.ids_by("e1", "hr") == []

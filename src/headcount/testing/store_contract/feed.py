@@ -55,16 +55,16 @@ class Feed(Kept):
 
     def test_a_row_says_all_that_is_known_of_a_change(self) -> None:
         group = create(GROUP, "eng", members=("ada",))
-        update = replace(replacement(USER, ADA, {"title": "y"}), origin=Origin(LATE, "token-2", "request-2", "hr"))
+        update = replacement(USER, ADA, {"title": "y"})._replace(origin=Origin(LATE, "token-2", "request-2", "hr"))
         self.write(ADA, group, update, Delete("User", "ada", origin(LATEST), 2))
         self.sequence()
         first, second, third, *last = self.feed()
         base = ChangeRow(0, 0, "User", "ada", 1, "create", EARLY, "token-1", "default", "request-1", None, ADA.document)
-        assert replace(first, position=0, sequence=0) == base
-        assert replace(second, position=0, sequence=0) == replace(
-            base, type="Group", id="eng", after=group.document, added=("ada",)
+        assert first._replace(position=0, sequence=0) == base
+        assert second._replace(position=0, sequence=0) == base._replace(
+            type="Group", id="eng", after=group.document, added=("ada",)
         )
-        assert replace(third, position=0, sequence=0) == ChangeRow(
+        assert third._replace(position=0, sequence=0) == ChangeRow(
             0, 0, "User", "ada", 2, "update", LATE, "token-2", "hr", "request-2", ADA.document, update.document
         )
         left, deleted = sorted(last, key=lambda row: row.kind, reverse=True)
@@ -168,7 +168,7 @@ class Feed(Kept):
         before = self.feed()
         assert [self.run(self.tenant.erase_changes("User", "ada")) for _ in range(2)] == [2, 0]
         assert self.run(self.tenant.erase_changes("Group", "ada")) == 0
-        after = [replace(row, before=None, after=None) if row.id == "ada" else row for row in before]
+        after = [row._replace(before=None, after=None) if row.id == "ada" else row for row in before]
         assert self.feed() == after
 
     def test_positions_go_on_growing_when_a_tenant_is_cleared(self) -> None:

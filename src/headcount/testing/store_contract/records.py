@@ -1,7 +1,5 @@
 """Keyed records, and the end of a tenant."""
 
-from dataclasses import replace
-
 import pytest
 
 from headcount.scim.registry import GROUP
@@ -123,7 +121,7 @@ class Records(Harness):
     def test_a_tenant_is_cleared_only_while_the_operator_has_it(self) -> None:
         operator = self.house.store.for_tenant(OPERATOR_TENANT)
         self.write(create(USER, "ada"))
-        self.run(operator.write(replace(create(BADGE, "theirs"), type=TENANT_TYPE)))
+        self.run(operator.write(create(BADGE, "theirs")._replace(type=TENANT_TYPE)))
         with pytest.raises(MissingError):
             self.run(self.tenant.clear(registration="another"))
         assert self.exists(USER, "ada")

@@ -1,6 +1,5 @@
 """Values that only one resource of the tenant can have."""
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -103,7 +102,7 @@ class UniqueValues(Harness):
         kind, one, other, _, value = CLASHES[clash]
         owner = create(kind, "owner")
         update = replacement(kind, owner, one)
-        self.write(owner, dataclasses.replace(update, previous=None))
+        self.write(owner, update._replace(previous=None))
         with pytest.raises(NotUniqueError) as refusal:
             self.write(create(kind, "second", other))
         assert (refusal.value.value, refusal.value.owner) == (value, "owner")
