@@ -1,5 +1,7 @@
 """Errors have a SCIM body wherever the application answers (RFC 7644 §3.12), and say nothing of the server."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from serving import PATCH_OP, running_server, user
@@ -152,6 +154,19 @@ def test_a_body_has_to_be_json_and_to_say_so(client, content_type, status):
         for path, method in (("/.search", "POST"), ("/Bulk", "POST"), ("/Users/x", "PUT"), ("/Users/x", "PATCH")):
             assert client.send(method, path, {}, headers={"Content-Type": content_type}).error == (415, None)
     assert client.get("/Users", count=0).ok()["totalResults"] == before + (status == 201)
+
+
+def test_simultaneous_requests_are_let_in_or_refused_each_by_its_own_token(client):
+    wrong = client.with_token("hc_no_such_token")
+    crowd = [(side, status) for _ in range(12) for side, status in ((client, 200), (wrong, 401))]
+
+    def ask(side):
+        with side.apart() as one:
+            return [one.get("/Users?count=0").status for _ in range(5)]
+
+    with ThreadPoolExecutor(len(crowd)) as pool:
+        told = list(pool.map(ask, (side for side, _ in crowd)))
+    assert told == [[status] * 5 for _, status in crowd]
 
 
 def test_a_refusal_for_want_of_a_token_comes_before_every_other(client):

@@ -4,10 +4,11 @@ Several processes share one database, so nothing is believed for longer: a token
 schema added elsewhere holds here within `FRESH` seconds.
 """
 
+import asyncio
 import time
 from base64 import b64decode
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from headcount.directory.bulk import Bulk
 from headcount.directory.cursors import Cursors
@@ -31,6 +32,9 @@ FRESH: Final = 1.0
 """Seconds."""
 _MOST: Final = 10_000
 """Entries that are kept; past that all are forgotten."""
+
+_Key: TypeAlias = tuple[str, bytes, str]
+"""The tenant, the Authorization header, and the client's address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,8 @@ class Gate:
         self._notifier = notifier
         self._verification = verification
         self._passwords = Passwords()
-        self._admitted: dict[tuple[str, bytes, str], Admitted] = {}
+        self._admitted: dict[_Key, Admitted] = {}
+        self._looking: dict[_Key, asyncio.Task[Admitted]] = {}
         self._services: dict[tuple[str, str | None], tuple[float, Service]] = {}
         self._permissions: dict[tuple[str, tuple[Scope, ...]], Permissions] = {}
         self._operator = self._service_of(operator)
@@ -96,13 +101,8 @@ class Gate:
             raise UnauthorizedError("The request needs an access token: 'Authorization: Bearer …'.")
         key = (tenant_name, authorization, address)
         known = self._admitted.get(key)
-        if known is not None and known.is_current():
-            return known.access, known.service
-        self._admitted.pop(key, None)
-        known = await self._admit(tenant_name, authorization, address)
-        if len(self._admitted) >= _MOST:
-            self._admitted.clear()
-        self._admitted[key] = known
+        if known is None or not known.is_current():
+            known = await self._admit_once(key)
         return known.access, known.service
 
     def permissions(self, access: Access, service: Service) -> Permissions:
@@ -128,6 +128,23 @@ class Gate:
         """The SCIM base URL of a tenant, also of one that does not exist: its own only where it has one."""
         tenant = await self.tenant(tenant_name)
         return f"{self._public_url}/t/{tenant_name}/scim/v2" if tenant is None else tenant.base_url
+
+    async def _admit_once(self, key: _Key) -> "Admitted":
+        """Looks once who the caller is, for all of its requests that come meanwhile."""
+        looking = self._looking.get(key)
+        if looking is None:
+            self._admitted.pop(key, None)
+            looking = self._looking[key] = asyncio.create_task(self._admit(*key))
+            looking.add_done_callback(lambda done: self._looked(key, done))
+        return await asyncio.shield(looking)  # the others wait for it, also when this client leaves
+
+    def _looked(self, key: _Key, done: "asyncio.Task[Admitted]") -> None:
+        del self._looking[key]
+        if done.cancelled() or done.exception() is not None:
+            return
+        if len(self._admitted) >= _MOST:
+            self._admitted.clear()
+        self._admitted[key] = done.result()
 
     async def _admit(self, tenant_name: str, authorization: bytes, address: str) -> "Admitted":
         began = time.monotonic()
