@@ -19,7 +19,7 @@ from headcount.scim.validation import validate_resource
 from headcount.store.interface import Create, Origin
 from headcount.store.keys import keys_of
 from headcount.store.postgresql import database
-from headcount.store.postgresql.writes import CARRY_OUT, parameters_of
+from headcount.store.postgresql.writes import CREATE_ALONE, parameters_of
 
 ALL_TABLES = """WITH w AS MATERIALIZED (SELECT * FROM unnest($2::write_2[])),
 r AS (INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label, manager, user_name,
@@ -35,12 +35,12 @@ INSERT INTO change (tenant, type, id, version, kind, at, actor, request_id, conn
 SELECT $1, type, id, 1, 'create', at, actor, request_id, connection, document FROM w"""
 """The same rows as the server function makes, without its refusals: a value that is taken fails the whole batch."""
 
-WRITE = """(SELECT ARRAY[ROW('create', 'User', id, :at, 'cli', '', 'default', NULL, convert_to(:document, 'UTF8'), :compare::jsonb,
+WRITE = """(SELECT ROW('create', 'User', id, :at, 'cli', '', 'default', NULL, convert_to(:document, 'UTF8'), :compare::jsonb,
 NULL, NULL, 'Babs Jensen', 'babs jensen', NULL, id || '@example.com', 'babs jensen', 'tour guide', true, id, NULL, NULL,
 jsonb_build_array(jsonb_build_array('emails.value', 0, id), jsonb_build_array('emails.value', 1, 'babs@jensen.org')),
-NULL, NULL, NULL)::write_2] FROM (SELECT uuidv7()::text AS id) AS new)"""
+NULL, NULL, NULL)::write_2 FROM (SELECT uuidv7()::text AS id) AS new)"""
 """One new user, made where pgbench cannot: in the statement."""
-STATEMENTS = {"the server function": CARRY_OUT, "one statement over all tables": ALL_TABLES}
+STATEMENTS = {"the server function": CREATE_ALONE, "one statement over all tables": ALL_TABLES}
 
 
 def creates(first: int, count: int) -> list[Create]:
@@ -76,7 +76,8 @@ async def batched(url: str, first: int, count: int, *, batch: int = 50, connecti
 def pgbench(program: Path, url: str, statement: str, clients: int, seconds: int) -> float:
     """Single creates a second, each in a transaction of its own."""
     create = creates(0, 1)[0]
-    script = statement.replace("$1", f"'{TENANT}'").replace("$2::write_2[]", WRITE)
+    script = statement.replace("$1", f"'{TENANT}'")
+    script = script.replace("$2::write_2[]", f"ARRAY[{WRITE}]").replace("$2::write_2", WRITE)
     values = {
         "at": create.origin.at,
         "document": create.document.decode(),

@@ -16,6 +16,7 @@ CALLED: Final = frozenset(
         "append_1",
         "carry_out_2",
         "carry_out_with_2",
+        "create_alone_1",
         "enqueue_1",
         "finish_1",
         "forget_1",

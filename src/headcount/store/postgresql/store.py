@@ -201,10 +201,8 @@ class PostgresqlStore:
     async def write_many(self, tenant: str, batch: list[Write]) -> Sequence[Written | Exception]:
         """In the order of their keys, so that batches that meet wait for each other instead of locking up."""
         order = sorted(range(len(batch)), key=lambda place: (batch[place].type, batch[place].id))
-        items = [writes.parameters_of(batch[place]) for place in order]
-        rows = await self.primary.call(
-            lambda connection: connection.fetch(writes.CARRY_OUT, tenant, items), again=False
-        )
+        statement, parameter = writes.call_of([batch[place] for place in order])
+        rows = await self.primary.call(lambda connection: connection.fetch(statement, tenant, parameter), again=False)
         answers: list[Written | Exception] = [StoreError("no answer")] * len(batch)
         for row in rows:
             place = order[row["number"] - 1]

@@ -1,6 +1,7 @@
 """Writes as parameters of the server function, and its answers as values or refusals."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -22,6 +23,7 @@ from headcount.store.interface import (
 from headcount.store.tables import OF_TENANTS
 
 CARRY_OUT: Final = "SELECT * FROM carry_out_2($1, $2::write_2[])"
+CREATE_ALONE: Final = "SELECT * FROM create_alone_1($1, $2::write_2)"
 CARRY_OUT_WITH: Final = "SELECT * FROM carry_out_with_2($1, $2::write_2, $3, $4, $5, $6)"
 PUT_RECORD: Final = """INSERT INTO record VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant, kind, key) DO UPDATE SET value = excluded.value"""
@@ -36,6 +38,14 @@ HOLD_TENANT: Final = "SELECT 1 FROM resource WHERE tenant = $1 AND type = $2 AND
 
 class ValueFreedError(StoreError):
     """Whoever had the unique value gave it up between the refusal and the look: the write may be tried again."""
+
+
+def call_of(writes: Sequence[Write]) -> tuple[str, Any]:
+    """The statement that carries out some writes, and what it is given beside the tenant."""
+    items = [parameters_of(write) for write in writes]
+    if len(writes) == 1 and _can_go_alone(writes[0]):
+        return CREATE_ALONE, items[0]
+    return CARRY_OUT, items
 
 
 def parameters_of(write: Write) -> tuple[Any, ...]:
@@ -94,6 +104,11 @@ def answer_of(row: "asyncpg.Record", write: Write) -> Written | Exception:
             return NotUniqueError(row["attribute"], row["value"], row["owner"])
         case _:
             return ValueFreedError(write.id)
+
+
+def _can_go_alone(write: Write) -> bool:
+    """Whether nothing of it can be refused but its userName."""
+    return isinstance(write, Create) and write.members is None and not write.keys.unique
 
 
 def _other(keys: Keys) -> tuple[Any, ...]:
