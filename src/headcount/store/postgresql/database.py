@@ -8,12 +8,11 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 
 from headcount.store.interface import StoreError
 from headcount.store.migrations import Migration, MigrationState, check_upgrade, migrations_of, state_of
 
-Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
+Connection: TypeAlias = "asyncpg.Connection[Any]"
 
 UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What it may mean that there is no connection."""
@@ -45,7 +44,10 @@ def connect_arguments(url: str, *, pooler: bool) -> dict[str, Any]:
             raise ValueError(f"{name}: there is no file {options[name]}")
     options.setdefault("application_name", "headcount")
     dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(options), ""))
-    settings = {"jit": "off"}  # these statements run for less time than compiling them takes
+    settings = {
+        "jit": "off",  # these statements run for less time than compiling them takes
+        "enable_memoize": "off",  # what derives the groups of each resource would be remembered for that resource alone
+    }
     return {
         "dsn": dsn,
         "timeout": timeout,

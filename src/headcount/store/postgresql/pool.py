@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
 import asyncpg
 
 from headcount.store.interface import StoreError, TimeBudgetError
 from headcount.store.postgresql import database
+from headcount.store.postgresql.connections import Connections
 from headcount.store.postgresql.database import Connection
 from headcount.store.postgresql.dialect import numbered
 from headcount.store.search.sql import Sql
@@ -16,8 +17,7 @@ from headcount.store.search.sql import Sql
 _PAUSES: Final = (0.05, 0.2, 0.5)
 """Seconds before each further attempt: a server that restarts at once is hardly noticed."""
 _LOOK_SECONDS: Final = 1.0
-"""In which a server that is alive answers anything, and confirms that it cancelled a statement."""
-_CLOSE_SECONDS: Final = 5.0
+"""In which a server that is alive answers anything."""
 
 _LATE: Final = (TimeoutError, asyncpg.QueryCanceledError)
 _ROLLED_BACK: Final = (
@@ -54,31 +54,19 @@ class Pool:
         self._pooler = pooler
         self._budget = search_budget
         self._timeout = timeout
-        self._patience = 0.0
-        self._pool: asyncpg.Pool[Any] | None = None
+        self._open_connections: Connections | None = None
 
     async def open(self) -> None:
         """Makes the pool; connections are made when they are needed."""
         arguments = database.connect_arguments(self._url, pooler=self._pooler)
-        self._patience = arguments["timeout"]
-        dial: Any = database.dial  # the type that is asked for spells out every argument
-        self._pool = await asyncpg.create_pool(
-            **arguments,
-            connect=dial,
-            min_size=0,
-            max_size=self._connections,
-            command_timeout=self._timeout,
-            reset=_keep,
-        )
+        dial = partial(database.dial, **arguments, command_timeout=self._timeout)
+        self._open_connections = Connections(dial, most=self._connections, patience=arguments["timeout"])
 
     async def close(self) -> None:
         """Closes all connections."""
-        if self._pool is None:
-            return
-        pool, self._pool = self._pool, None
-        with suppress(TimeoutError):  # it has then cut off those that do not answer
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await pool.close()
+        if self._open_connections is not None:
+            connections, self._open_connections = self._open_connections, None
+            await connections.close()
 
     async def call(self, action: Callable[[Connection], Awaitable[_Result]], *, again: bool = True) -> _Result:
         """What an action gives on a connection.
@@ -93,9 +81,9 @@ class Pool:
             except (_UnreachableError, *_ROLLED_BACK) as error:
                 failure: Exception = error
                 if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-                    await self._forget_connections()
+                    self._forget_connections()
             except _LATE as error:
-                await self._forget_connections()
+                self._forget_connections()
                 raise StoreError("the database did not answer in time") from error
             except _EXHAUSTED as error:
                 raise StoreError(f"the database cannot carry it out: {error}") from error
@@ -134,26 +122,24 @@ class Pool:
         return await self.call(fetch)
 
     async def _once(self, action: Callable[[Connection], Awaitable[_Result]]) -> _Result:
-        if self._pool is None:
+        connections = self._open_connections
+        if connections is None:
             raise StoreError("the store is closed")
-        pool = self._pool
         try:
-            connection = await pool.acquire(timeout=self._patience)
+            link = await connections.take()
         except TimeoutError as error:
             raise StoreError("no connection to the database became free in time") from error
         except database.UNREACHABLE as error:
             raise _UnreachableError(str(error) or type(error).__name__) from error
         try:
-            return await action(connection)
-        finally:
-            with suppress(*database.UNREACHABLE):  # the pool has thrown it away
-                await pool.release(connection, timeout=_LOOK_SECONDS)
+            result = await action(link.connection)
+        except BaseException:
+            connections.give_up(link)
+            raise
+        connections.give_back(link)
+        return result
 
-    async def _forget_connections(self) -> None:
+    def _forget_connections(self) -> None:
         """The server hangs, or another one has become the primary: whoever asks next looks for it anew."""
-        if self._pool is not None:
-            await self._pool.expire_connections()
-
-
-async def _keep(_connection: Connection) -> None:
-    """No session state is ever set, so that a connection needs no reset, which would cost a round trip."""
+        if self._open_connections is not None:
+            self._open_connections.forget()
