@@ -25,8 +25,8 @@ _AMONG_MANY: Final = 0.03
 """Seconds between two looks when there is always something new: what came meanwhile is queued together."""
 _AMONG_MANY_URGENTLY: Final = 0.015
 """The same for lock-outs."""
-_ENOUGH: Final = 1_000
-"""Tasks that wait to be sent, past which no more are queued: an endpoint that takes none costs no more than that."""
+_ENOUGH: Final = 16
+"""Tasks that wait, for each that the endpoint takes at a time, past which no more are queued: a dead one has few."""
 _AFTER_ENOUGH: Final = 1.0
 """Seconds after which is looked again whether they have become fewer."""
 _AFTER_TROUBLE: Final = 1.0
@@ -147,8 +147,9 @@ class Courier:
         queue = (self.subscription.tenant, self._ordered.name)
         while True:
             self._ordered.eased.clear()
-            due = await self._database.due([queue], instant_in(0), most=_ENOUGH)
-            if due.get(queue, 0) < _ENOUGH:
+            enough = _ENOUGH * self._ordered.pace
+            due = await self._database.due([queue], instant_in(0), most=enough)
+            if due.get(queue, 0) < enough:
                 break
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ordered.eased.wait(), _AFTER_ENOUGH)

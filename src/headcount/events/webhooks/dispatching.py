@@ -24,6 +24,8 @@ _NOBODY: Final = "deleted"
 """Who takes what is not to be delivered any more."""
 _LATEST: Final = "9999"
 _MANY: Final = 1_000
+_SELDOM: Final = 0.1
+"""Seconds between two questions for the end of the change log: what comes meanwhile is looked at more than once."""
 _WINDOW: Final = 10_000
 """Positions among which lock-outs are looked for at a time."""
 
@@ -39,6 +41,12 @@ class Place:
     """Of the entry that keeps it."""
     is_at_end: bool = False
     """Whether that was all there was, so that nothing behind it can have been forgotten."""
+    has_more: bool = False
+    """Whether there were more rows with positions, so that these are read before others are given theirs."""
+
+    def at(self, position: int, *, has_more: bool) -> "Place":
+        """As far as this one look has come; only one that began with giving positions can have come to the end."""
+        return replace(self, position=position, has_more=has_more, is_at_end=not (has_more or self.has_more))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +84,11 @@ class Queueing:
     async def look(self, subscription: Subscription, now: str) -> Found | None:
         """What has happened since last time, some of it; None for a subscription that is not begun, or has ended."""
         await self._change_to(subscription)
-        await self._store.sequence_changes()
         known = self._place or await self._kept()
         if known is None:
             return None
+        if not known.has_more:
+            await self._store.sequence_changes()
         if known.is_at_end:
             return await self._look(known, now)
         first = await self._store.first_position()
@@ -122,7 +131,7 @@ class Queueing:
         rows = await self._store.changes_after(place.position, limit=ROWS)
         tasks = await _tasks(self._store, rows, self._subscription, now)
         position = rows[-1].position if rows else place.position
-        return Found(tasks, replace(place, position=position, is_at_end=len(rows) < ROWS))
+        return Found(tasks, place.at(position, has_more=len(rows) == ROWS))
 
     def _after_a_loss(self, found: Found, position: int, now: str) -> Found:
         return replace(found, tasks=[_lost(position, self._subscription, now), *found.tasks])
@@ -133,6 +142,8 @@ class LockOutQueueing(Queueing):
 
     _last = 0
     """A position that there was before the next look."""
+    _next_asked = 0.0
+    """When it is asked for again, by the clock of the event loop."""
 
     @property
     def _key(self) -> str:
@@ -153,7 +164,7 @@ class LockOutQueueing(Queueing):
             tasks = self._lock_outs(rows, now)
             position = rows[-1].position if len(rows) == _MANY else until
             await asyncio.sleep(0)
-        return Found(tasks, replace(place, position=position, is_at_end=position >= last))
+        return Found(tasks, place.at(position, has_more=position < last))
 
     async def _look_on(self, place: Place, now: str) -> Found:
         """Looks behind the end of last time: what a lock-out waits for is one statement.
@@ -163,9 +174,10 @@ class LockOutQueueing(Queueing):
         rows = await self._rows(place.position)
         tasks = self._lock_outs(rows, now)
         position = max(place.position, self._last, rows[-1].position if rows else 0)
-        if not tasks:
-            self._last = await self._store.last_position()
-        return Found(tasks, replace(place, position=position, is_at_end=len(rows) < _MANY))
+        clock = asyncio.get_running_loop().time()
+        if not tasks and clock > self._next_asked:
+            self._last, self._next_asked = await self._store.last_position(), clock + _SELDOM
+        return Found(tasks, place.at(position, has_more=len(rows) == _MANY))
 
     async def _rows(self, position: int, until: int = 0) -> Sequence[ChangeRow]:
         return await self._store.changes_after(position, until=until, limit=_MANY, types=("User",), marked=INACTIVE)
