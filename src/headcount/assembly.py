@@ -148,6 +148,7 @@ def create_application(settings: Settings) -> Application:
         configure_logs(settings.log_format, settings.log_level)
         stack = AsyncExitStack()
         installation = await stack.enter_async_context(open_installation(settings, upgrade=True))
+        await installation.store.rehearse()
         notifier = Notifier()
         serving = _serving(installation, notifier, stack.aclose)
         stack.callback(serving.log.flush)

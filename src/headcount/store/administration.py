@@ -111,6 +111,10 @@ class DatabaseStore(Store, Protocol):
         """Lets the planner look at what was loaded."""
         ...
 
+    async def rehearse(self) -> None:
+        """Does once, for nothing, what takes long the first time, before anybody waits for it."""
+        ...
+
     async def examine(self, processes: int) -> Sequence[Finding]:
         """What is to be said of the database, before `open`, when that many processes serve; changes nothing."""
         ...

@@ -8,8 +8,11 @@ import pytest
 from headcount.store.interface import StoreError
 from headcount.store.postgresql import connections
 from headcount.store.postgresql.pool import Pool
+from headcount.store.postgresql.store import PostgresqlStore
 
 PID = "SELECT pg_backend_pid()"
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+LEFT = "SELECT (SELECT count(*) FROM resource) + (SELECT count(*) FROM change) + (SELECT count(*) FROM counter)"
 
 
 @asynccontextmanager
@@ -137,5 +140,24 @@ def test_what_does_not_come_back_is_cut_off_by_the_end(postgresql, monkeypatch):
             await asyncio.sleep(0.05)
         with pytest.raises(StoreError):
             await slow
+
+    asyncio.run(story())
+
+
+def test_a_rehearsal_makes_all_connections_and_leaves_nothing_behind(postgresql):
+    url = postgresql.create_database("rehearsed")
+
+    async def story():
+        store = PostgresqlStore(url, connections=3)
+        await store.open()
+        try:
+            await store.rehearse()
+            slow = f"{PID} FROM pg_sleep(0.05)"
+            connected = await store.primary.call(lambda connection: connection.fetchval(CONNECTED))
+            used = await asyncio.gather(*(asked(store.primary, slow) for _ in range(3)))
+            left = await store.primary.call(lambda connection: connection.fetchval(LEFT))
+        finally:
+            await store.close()
+        assert (connected, len(set(used)), left) == (3, 3, 0)
 
     asyncio.run(story())

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
@@ -67,6 +68,15 @@ class Pool:
         if self._open_connections is not None:
             connections, self._open_connections = self._open_connections, None
             await connections.close()
+
+    async def rehearse(self, action: Callable[[Connection], Awaitable[None]]) -> None:
+        """Makes all connections, and carries out an action on each, as far as the server lets it."""
+
+        async def on_one() -> None:
+            with suppress(StoreError, asyncpg.PostgresError):
+                await self.call(action)
+
+        await asyncio.gather(*(on_one() for _ in range(self._connections)))
 
     async def call(self, action: Callable[[Connection], Awaitable[_Result]], *, again: bool = True) -> _Result:
         """What an action gives on a connection.

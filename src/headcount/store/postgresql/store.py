@@ -163,6 +163,10 @@ class PostgresqlStore:
         """Lets the planner look at what was loaded."""
         await self.primary.call(lambda connection: connection.execute("ANALYZE", timeout=_LONG_SECONDS))
 
+    async def rehearse(self) -> None:
+        """Makes all connections; the first write on each takes ten times as long as another."""
+        await self.primary.rehearse(writes.rehearse)
+
     async def examine(self, processes: int) -> Sequence[Finding]:
         """What is to be said of the database."""
         return await health.examine(self._url, pooler=self._pooler, connections=processes * self._connections)

@@ -8,11 +8,13 @@ import asyncpg
 
 from headcount.store.interface import (
     Create,
+    Delete,
     Keys,
     MembershipChange,
     MembershipCycleError,
     MissingError,
     NotUniqueError,
+    Origin,
     StoreError,
     UnknownMemberError,
     Update,
@@ -20,6 +22,7 @@ from headcount.store.interface import (
     Write,
     Written,
 )
+from headcount.store.postgresql.database import Connection
 from headcount.store.tables import OF_TENANTS
 
 CARRY_OUT: Final = "SELECT * FROM carry_out_2($1, $2::write_2[])"
@@ -46,6 +49,23 @@ def call_of(writes: Sequence[Write]) -> tuple[str, Any]:
     if len(writes) == 1 and _can_go_alone(writes[0]):
         return CREATE_ALONE, items[0]
     return CARRY_OUT, items
+
+
+async def rehearse(connection: Connection) -> None:
+    """Creates, changes and deletes somebody in a tenant that cannot be, and undoes it."""
+    origin, keys = Origin("", "", ""), Keys("nobody", values=(("emails.value", 0, "nobody"),))
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        for write in (
+            Create("User", "nobody", b"{}", b"{}", None, keys, origin),
+            Update("User", "nobody", origin, 1, b"{}", b"{}", keys=keys),
+            Delete("User", "nobody", origin, 2),
+        ):
+            statement, parameter = call_of([write])
+            await connection.fetch(statement, "", parameter)
+    finally:
+        await transaction.rollback()
 
 
 def parameters_of(write: Write) -> tuple[Any, ...]:
