@@ -168,7 +168,7 @@ class Importer:
             self._look_first = True
             await self._compare(item, [answer.owner], must_match=False)
         if item.outcome is None:
-            item.reject(_in_scim_terms(answer))
+            item.reject(in_scim_terms(answer))
 
     async def _compare(self, item: Item, ids: Iterable[str], *, must_match: bool) -> None:
         """Settles an item whose content one of these resources has; rejects it when one `must_match`."""
@@ -193,7 +193,7 @@ class Importer:
             update = Update(write.type, resource_id, write.origin, None, members=change)
             (answer,) = await self._store.write_many([update])
             if isinstance(answer, StoreError):
-                item.reject(_in_scim_terms(answer))
+                item.reject(in_scim_terms(answer))
 
 
 def _is_ready(item: Item, found: Found) -> bool:
@@ -234,11 +234,3 @@ def _content(document: bytes) -> dict[str, Json]:
 
 def _named(item: Item) -> str:
     return "userName" if item.key and item.key[0] == "user_name" else "externalId"
-
-
-def _in_scim_terms(refusal: StoreError) -> ScimError:
-    try:
-        with in_scim_terms():
-            raise refusal
-    except ScimError as error:
-        return error

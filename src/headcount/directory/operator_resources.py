@@ -34,7 +34,7 @@ from headcount.scim.urns import PATCH_OP
 from headcount.scim.values import canonical_value
 from headcount.sealing import digest_of, new_token
 from headcount.store.administration import DatabaseStore
-from headcount.store.interface import DEFAULT_CONNECTION, OPERATOR_TENANT
+from headcount.store.interface import DEFAULT_CONNECTION, OPERATOR_TENANT, StoreError
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 """Names of tenants and connections: a part of URLs."""
@@ -200,8 +200,10 @@ class OperatorResources(Resources):
         for resource_type, resource_id in credentials:
             with suppress(NotFoundError):  # another deletion was faster
                 await super().delete(resource_type, resource_id, request)
-        with in_scim_terms():
+        try:
             await self._installation.for_tenant(name).clear(registration=tenant_id)
+        except StoreError as error:
+            raise in_scim_terms(error) from error
 
     async def _set_state(self, tenant_id: str, state: Json, request: Request) -> None:
         operation = {"op": "replace", "path": "state", "value": state}

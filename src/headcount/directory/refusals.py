@@ -1,11 +1,9 @@
 """What a store refuses, said in SCIM terms."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from headcount.scim.errors import (
     InvalidValueError,
     NotFoundError,
+    ScimError,
     TooManyError,
     UnavailableError,
     UniquenessError,
@@ -17,31 +15,25 @@ from headcount.store.interface import (
     StoreError,
     TimeBudgetError,
     UnknownMemberError,
-    VersionConflictError,
 )
 
 
-@contextmanager
-def in_scim_terms(*, names_owner: bool = True) -> Iterator[None]:
-    """Turns a store's refusal into the SCIM error that the client can act on; a version conflict passes.
+def in_scim_terms(refusal: StoreError, *, names_owner: bool = True) -> ScimError:
+    """The SCIM error that a store's refusal is to the client; a version conflict is for the caller to settle.
 
     Who has a value that is taken is said only to those who may see everybody.
     """
-    try:
-        yield
-    except VersionConflictError:
-        raise
-    except NotUniqueError as error:
-        owner = f", by the resource {error.owner}" if names_owner else ""
-        message = f"{error.attribute} '{error.value}' is already in use{owner}."
-        raise UniquenessError(message) from error
-    except UnknownMemberError as error:
-        raise InvalidValueError(f"members: there is no resource '{error.member}'.") from error
-    except MembershipCycleError as error:
-        raise InvalidValueError(f"members: the group '{error.member}' contains this group already.") from error
-    except MissingError as error:
-        raise NotFoundError("The resource does not exist.") from error
-    except TimeBudgetError as error:
-        raise TooManyError(str(error)) from error
-    except StoreError as error:
-        raise UnavailableError from error
+    match refusal:
+        case NotUniqueError():
+            owner = f", by the resource {refusal.owner}" if names_owner else ""
+            return UniquenessError(f"{refusal.attribute} '{refusal.value}' is already in use{owner}.")
+        case UnknownMemberError():
+            return InvalidValueError(f"members: there is no resource '{refusal.member}'.")
+        case MembershipCycleError():
+            return InvalidValueError(f"members: the group '{refusal.member}' contains this group already.")
+        case MissingError():
+            return NotFoundError("The resource does not exist.")
+        case TimeBudgetError():
+            return TooManyError(str(refusal))
+        case _:
+            return UnavailableError()

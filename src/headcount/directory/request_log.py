@@ -1,16 +1,16 @@
 """The request log: the last requests of each tenant, told so that people understand what a client did.
 
-Requests only put what they have into a bounded buffer; what is made of it (redaction, tolerations, the outcome in
-words) and keeping it happen beside them, every second, for the last ones of each tenant.
+Requests only put what they have aside; what is made of it (redaction, tolerations, the outcome in words) and keeping it
+happen beside them, every second, for some of each tenant. Most requests of a busy second are not even put aside: to let
+go of one that has grown cold costs several times what it costs at once.
 """
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl
 
 import orjson
@@ -37,7 +37,7 @@ REQUESTS: Final = "request"
 BETWEEN: Final = 1.0
 """Seconds."""
 MOST: Final = 100
-"""Requests of one tenant that are kept of each second: the last ones."""
+"""Requests of one tenant that are kept of each second: the first ones, and as many refused ones."""
 KEPT: Final = 1_000
 """Requests of one tenant that are kept."""
 MOST_BODY: Final = 16 * 1024
@@ -68,20 +68,26 @@ class Exchange:
     answer: bytes
 
 
+_Buffers: TypeAlias = tuple[list[Callable[[], Exchange]], list[Callable[[], Exchange]]]
+"""Of one tenant, answered and refused ones."""
+
+
 class RequestLog:
     """The last requests of all tenants."""
 
     def __init__(self, store: DatabaseStore, tenants: Tenants) -> None:
         self._store = store
         self._tenants = tenants
-        self._buffers: dict[str, deque[Callable[[], Exchange]]] = {}
+        self._buffers: dict[str, _Buffers] = {}
 
-    def note(self, tenant: str, exchange: Callable[[], Exchange]) -> None:
-        """Puts a request into the buffer, to be looked at later; the oldest falls out of a full one."""
-        buffer = self._buffers.get(tenant)
-        if buffer is None:
-            buffer = self._buffers[tenant] = deque(maxlen=MOST)
-        buffer.append(exchange)
+    def has_room(self, tenant: str, *, refused: bool) -> bool:
+        """Whether one more request of this second is kept, an answered or a refused one."""
+        buffers = self._buffers.get(tenant)
+        return buffers is None or len(buffers[refused]) < MOST
+
+    def note(self, tenant: str, exchange: Callable[[], Exchange], *, refused: bool) -> None:
+        """Puts a request aside, to be looked at later."""
+        self._buffers.setdefault(tenant, ([], []))[refused].append(exchange)
 
     async def list(self, tenant: str, *, after: int = 0, limit: int = 50) -> list[dict[str, Json]]:
         """The last requests in the order they came, or those behind a sequence; raises NotFoundError."""
@@ -103,11 +109,11 @@ class RequestLog:
     async def flush(self) -> None:
         """Keeps what is in the buffers; raises StoreError, and it is lost."""
         buffers, self._buffers = self._buffers, {}
-        for tenant, buffer in buffers.items():
+        for tenant, (answered, refused) in buffers.items():
             store = self._store.for_tenant(tenant)
             with suppress(NotFoundError):  # the tenant is gone
                 registry = await self._registry(tenant)
-                exchanges = [exchange() for exchange in buffer]
+                exchanges = sorted((exchange() for exchange in (*answered, *refused)), key=lambda item: item.at)
                 holds = bool(await store.entries(HELD, limit=1))
                 look = _Look(store, registry, secrets_of(registry), time.monotonic() + _LOOKING, holds=holds)
                 told = [(item, await _told(item, look)) for item in exchanges]

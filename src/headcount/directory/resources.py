@@ -55,6 +55,7 @@ from headcount.store.interface import (
     Origin,
     Query,
     StoredResource,
+    StoreError,
     Target,
     Update,
     VersionConflictError,
@@ -344,9 +345,12 @@ class Resources:
 
     async def carry_out(self, write: Write, request: Request) -> Written:
         """Writes, and wakes those who wait for the tenant's changes; raises what is wrong in SCIM terms."""
-        with in_scim_terms(names_owner=not request.permissions.is_restricted):
-            puts = request.puts
-            written = await (self.store.write_with(write, puts) if puts else self.store.write(write))
+        try:
+            written = await (self.store.write_with(write, request.puts) if request.puts else self.store.write(write))
+        except VersionConflictError:
+            raise
+        except StoreError as error:
+            raise in_scim_terms(error, names_owner=not request.permissions.is_restricted) from error
         if self._notifier is not None:
             self._notifier.changed(self.tenant.name)
         return written
@@ -413,13 +417,13 @@ class Resources:
         differs = change.resource != current or bool(private)
         if not differs and change.members is None:
             return row
-        origin, expected = self.origin(request), self._expected(row, request, differs=differs)
+        expected = row.version if differs or request.if_match is not None else None  # changes of members commute
         if differs:
             keys = keys_of(change.resource, resource_type)
             update = Update(
                 row.type,
                 row.id,
-                origin,
+                self.origin(request),
                 expected,
                 document=orjson.dumps(change.resource),
                 compare=orjson.dumps(compare_document(change.resource, resource_type)),
@@ -430,7 +434,7 @@ class Resources:
                 members=change.members,
             )
         else:
-            update = Update(row.type, row.id, origin, expected, members=change.members)
+            update = Update(row.type, row.id, self.origin(request), expected, members=change.members)
         written = await self.carry_out(update, request)
         if _manager_of(change.resource) != _manager_of(current):
             return await self.stored(resource_type, row.id)
@@ -440,10 +444,6 @@ class Resources:
             document=update.document or row.document,
             member_count=written.member_count,
         )
-
-    def _expected(self, row: StoredResource, request: Request, *, differs: bool) -> int | None:
-        """The version to write under. A change of members alone commutes with others, so any version will do."""
-        return row.version if differs or request.if_match is not None else None
 
     async def checked(
         self, resource_type: ResourceType, resource_id: str, request: Request, permission: Permission, *, groups: bool

@@ -20,7 +20,7 @@ from headcount.scim.projection import Projection
 from headcount.scim.registry import ResourceType
 from headcount.scim.scopes import Operation
 from headcount.scim.search import SearchRequest, bind_sort, names_of
-from headcount.store.interface import DEFAULT_CONNECTION, Query, StoredResource, Target
+from headcount.store.interface import DEFAULT_CONNECTION, Query, StoredResource, StoreError, Target
 
 _OPENING: Final = b'{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"]'
 
@@ -57,8 +57,10 @@ class Searching:
             query = query._replace(targets=tuple(targets))
         if request.connection != DEFAULT_CONNECTION:
             query = query._replace(connection=request.connection)
-        with in_scim_terms():
+        try:
             page = await self._resources.store.search(query)
+        except StoreError as error:
+            raise in_scim_terms(error) from error
         resources = await self._resources.seen(page.resources, request)
         total = page.total if walk is None else walk.total
         members = [b'"totalResults":%d' % total] if total is not None else []

@@ -36,6 +36,8 @@ class Call:
     body: bytes = b""
     refused: Sequence[RefusedOperation] = ()
     """Operations of a bulk request that were refused."""
+    is_whole: bool = False
+    """Whether its body has arrived, as far as the server can tell."""
     held: int = 0
     """Bytes of its body that count."""
 

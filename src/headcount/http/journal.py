@@ -33,16 +33,20 @@ class Journal:
     def note(self, call: Call, raw_path: bytes, response: Response, seconds: float) -> None:
         """Takes note of one request. What is made of it is made later: here it costs less than a microsecond."""
         status = response.status
-        for refused in call.refused:
-            self._refused_in_bulk(call, raw_path, refused)
-        if status >= 400:  # noqa: PLR2004
+        for operation in call.refused:
+            self._refused_in_bulk(call, raw_path, operation)
+        refused = status >= 400  # noqa: PLR2004
+        if refused:
             self._refused(call, raw_path, response)
         if call.request_log is RequestLogPolicy.OFF or call.access is None:
+            return
+        if not self._requests.has_room(call.tenant_name, refused=refused):
             return
         if len(call.body) > _MOST_BODY:
             call.body = b""
         answer = response.body if len(response.body) <= _MOST_BODY else b""
-        self._requests.note(call.tenant_name, partial(_exchange, time.time(), call, raw_path, status, answer, seconds))
+        exchange = partial(_exchange, time.time(), call, raw_path, status, answer, seconds)
+        self._requests.note(call.tenant_name, exchange, refused=refused)
 
     def _refused(self, call: Call, raw_path: bytes, response: Response) -> None:
         """Takes note of a write that was refused, and of whoever was not let in."""

@@ -88,16 +88,16 @@ class AccessLog:
     """A line for each request, collected and written a few times a second: a line costs about a microsecond."""
 
     def __init__(self, log_format: str, *, enabled: bool) -> None:
-        self._json = log_format == "json"
+        self._render = _json_line if log_format == "json" else _text_line
         self._enabled = enabled
-        self._lines: list[Line] = []
+        self._lines: list[bytes] = []
         self._scheduled = False
 
     def record(self, line: "Line") -> None:
         """One answered request."""
         if not self._enabled:
             return
-        self._lines.append(line)
+        self._lines.append(self._render(line))
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_later(_FLUSH_SECONDS, self.flush)
@@ -109,8 +109,7 @@ class AccessLog:
         self._scheduled = False
         lines, self._lines = self._lines, []
         if lines:
-            render = _json_line if self._json else _text_line
-            os.write(sys.stderr.fileno(), b"".join(render(line) for line in lines))
+            os.write(sys.stderr.fileno(), b"".join(lines))
 
 
 def _json_line(line: Line) -> bytes:

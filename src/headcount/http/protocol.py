@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from headcount.http.requests import IS_WHOLE
 from headcount.scim.errors import InvalidSyntaxError, RequestTimeoutError, ScimError, TooManyRequestsError
 from headcount.scim.messages import error_message
 
@@ -18,6 +19,7 @@ MAX_HEADER_BYTES: Final = 64 * 1024
 WAITING: Final = "/events"
 """Where clients may wait without end: the end of the path."""
 _BODY: Final = {b"content-length", b"transfer-encoding"}
+_WHOLE: Final[dict[str, dict[object, object]]] = {IS_WHOLE: {}}
 _REASONS: Final = {
     400: b"Bad Request",
     408: b"Request Timeout",
@@ -127,6 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """What follows is another request."""
         self._stop_clock()
         super().on_message_complete()
+        self.scope["extensions"] = _WHOLE
         self._in_headers = True
         if self.cycle.response_complete:
             self.timeout_keep_alive_task = self.loop.call_later(

@@ -21,6 +21,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+IS_WHOLE: Final = "headcount.is_whole"
+"""Among the extensions of a scope, where the server can tell: that the body has arrived."""
 _MOST_PARAMETERS: Final = 100
 _SINGLE: Final = frozenset(
     {"filter", "sortBy", "sortOrder", "startIndex", "count", "cursor", "attributes", "excludedAttributes"}
@@ -127,22 +129,18 @@ class RequestIds:
 
 
 async def read_body(
-    receive: Receive, declared: bytes | None, *, limit: int, deadline: float, take: Callable[[bytes], object]
+    receive: Receive, declared: bytes | None, *, limit: int, deadline: float | None, take: Callable[[bytes], object]
 ) -> None:
     """Reads the whole body, of at most `limit` bytes, as long as it keeps coming; `take` is given each part.
 
-    Raises PayloadTooLargeError, RequestTimeoutError when nothing arrives for `deadline` seconds, and
-    ClientDisconnectedError.
+    A body that has arrived needs no `deadline`. Raises PayloadTooLargeError, RequestTimeoutError when nothing arrives
+    for so many seconds, and ClientDisconnectedError.
     """
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise PayloadTooLargeError(f"The body has {int(declared)} bytes; at most {limit} are accepted.")
     size = 0
     while True:
-        try:
-            async with asyncio.timeout(deadline):
-                message = await receive()
-        except TimeoutError:
-            raise RequestTimeoutError("The body did not arrive in time.") from None
+        message = await (receive() if deadline is None else _in_time(receive, deadline))
         if message["type"] == "http.disconnect":
             raise ClientDisconnectedError
         piece = message.get("body", b"")
@@ -152,3 +150,11 @@ async def read_body(
         take(piece)
         if not message.get("more_body"):
             return
+
+
+async def _in_time(receive: Receive, deadline: float) -> MutableMapping[str, Any]:
+    try:
+        async with asyncio.timeout(deadline):
+            return await receive()
+    except TimeoutError:
+        raise RequestTimeoutError("The body did not arrive in time.") from None

@@ -28,6 +28,7 @@ from headcount.http.manage import ManageEndpoints
 from headcount.http.oauth import OAUTH_SECTIONS, OAuthEndpoints, tenant_of_grant, tenant_of_metadata
 from headcount.http.rates import Failures, Rates
 from headcount.http.requests import (
+    IS_WHOLE,
     ClientDisconnectedError,
     Receive,
     RequestIds,
@@ -125,6 +126,7 @@ class ScimEndpoints:
         headers = _headers_of(scope["headers"])
         request_id = self._ids.of(headers.get("request_id"))
         call = Call(scope["method"], receive, scope["query_string"], headers, request_id, self._address(scope, headers))
+        call.is_whole = IS_WHOLE in scope.get("extensions", ())
         self._admission.enter()
         try:
             response = await self._respond(call, scope["raw_path"])
@@ -261,7 +263,7 @@ class ScimEndpoints:
     async def _read(self, call: Call, limit: int, take: Callable[[bytes], object]) -> None:
         self._admission.leave()
         try:
-            declared, deadline = call.headers.get("content_length"), self._body_deadline
+            declared, deadline = call.headers.get("content_length"), None if call.is_whole else self._body_deadline
             await read_body(call.receive, declared, limit=limit, deadline=deadline, take=take)
         finally:
             self._admission.enter()

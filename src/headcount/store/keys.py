@@ -34,8 +34,9 @@ _COMPLEMENT: Final = str.maketrans("0123456789", "9876543210")
 
 def keys_of(resource: Mapping[str, Json], resource_type: ResourceType) -> Keys:
     """The keys of a canonical resource; raises InvalidValueError for a value too long to be found by."""
+    attributes = resource_type.attributes
     columns = {
-        column: _bounded(name, comparable(resource_type.attributes[name], resource[name]))
+        column: _bounded(name, comparable(attributes[name], resource[name]))
         for name, column in PROMOTED.get(resource_type.schema.id, {}).items()
         if name in resource
     }

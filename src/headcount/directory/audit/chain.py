@@ -69,7 +69,7 @@ class Block:
 
     def text(self) -> bytes:
         """The block as it is kept."""
-        rows = [[item.number, item.salt, item.payload, item.digest] for item in self.records]
+        rows = list(map(list, self.records))
         value = {"number": self.number, "previous": self.previous, "records": rows}
         return orjson.dumps({**value, "digest": self.digest, "signature": self.signature})
 
@@ -149,5 +149,5 @@ def _digest(facts: Sequence[Any], payload: str) -> str:
 
 def _digest_of(number: int, previous: str, records: Sequence[Sealed]) -> str:
     """Salts are left out: they go when a payload is erased."""
-    content = [number, previous, [[item.number, item.payload, item.digest] for item in records]]
+    content = [number, previous, [(place, payload, digest) for place, _, payload, digest in records]]
     return hashlib.sha256(orjson.dumps(content)).hexdigest()

@@ -22,7 +22,7 @@ from headcount.scim.registry import ResourceType
 from headcount.scim.schemas import Json
 from headcount.scim.versions import entity_tag
 from headcount.store.administration import DatabaseStore
-from headcount.store.interface import MembershipChange, Origin, StoredResource, Update, VersionConflictError
+from headcount.store.interface import MembershipChange, Origin, StoredResource, StoreError, Update, VersionConflictError
 from headcount.store.keeping import Entry, Put, TenantKeeping
 
 _PAGE: Final = 1_000
@@ -111,8 +111,10 @@ class Reviewing:
             await _give_external_id(resources, kind, row, theirs, actor)
             await resources.store.put([Put(REVIEWS, entry.key, None)])
         else:
-            with in_scim_terms():
+            try:
                 await adoption.link(kind, row, theirs, Origin(now(), actor, "link", value["connection"]))
+            except StoreError as error:
+                raise in_scim_terms(error) from error
         return {"id": entry.key, **value}
 
     async def dismiss(self, tenant: str, review_id: str) -> None:
@@ -138,8 +140,10 @@ class Reviewing:
         back = [member for member in sorted(left) if await _exists(resources, member)]
         change = MembershipChange(added=tuple(back), removed=tuple(sorted(came)))
         origin = Origin(now(), actor, f"restore members as of {before}")
-        with in_scim_terms():
+        try:
             written = await store.write(Update(kind.name, group_id, origin, None, members=change))
+        except StoreError as error:
+            raise in_scim_terms(error) from error
         return {
             "group": group_id,
             "restored": back,
