@@ -161,7 +161,7 @@ def create_application(settings: Settings) -> Application:
             stack.push_async_callback(verifier.close)
         for work in _background(installation, notifier):
             stack.push_async_callback(_end, asyncio.create_task(work))
-        _settle_memory()
+        settle_memory()
         return serving
 
     return Application(start)
@@ -300,8 +300,8 @@ async def _schedules_if_installed(installation: Installation) -> None:
         await keep_running(synchronization)
 
 
-def _settle_memory() -> None:
-    """What was loaded until now stays: the garbage collector need not look at it with every few requests."""
+def settle_memory() -> None:
+    """What was loaded until now stays: the garbage collector need not look at it all the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_ALLOCATIONS, 50, 50)

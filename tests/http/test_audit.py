@@ -340,6 +340,15 @@ def test_the_operators_requests_are_kept_as_well_and_no_secret_of_theirs(apart, 
     assert kept_of(apart, "_operator", made.json["token"]) == 0
 
 
+def test_a_refused_request_is_kept_however_many_are_answered_behind_it(apart, client):
+    refused = client.get("/Users/nobody").headers["x-request-id"]
+    for _ in range(150):
+        client.get("/ServiceProviderConfig").ok()
+    until(lambda: len(logged(apart, client)) == 50)
+    kept = apart.administer(lambda installation: installation.requests.get(tenant_of(client), refused))
+    assert kept["outcome"] == "refused: There is no User 'nobody'."
+
+
 def test_what_operators_do_besides_resources_stands_in_their_record(apart, client):
     """Through the API and by command, each with who it was."""
     name, urn = tenant_of(client), "urn:example:badge:2.0:User"

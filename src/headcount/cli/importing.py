@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO, Final
 import orjson
 import typer
 
-from headcount.assembly import Installation
+from headcount.assembly import Installation, settle_memory
 from headcount.cli.import_files import Keeper, Position, Rejects, batches_of, identity_of, kept_position
 from headcount.cli.output import AsJson, Database, UsageError, show
 from headcount.cli.progress import Report, progress
@@ -79,6 +79,7 @@ async def _import(
     created_before = position.created
     total = os.fstat(source.fileno()).st_size if identity else None
     importer = Importer(Resources(tenant, store, Passwords()), decode_json, Request(actor="cli", request_id="import"))
+    settle_memory()
     with progress(total, as_json=as_json) as report, Rejects(target, position) as rejects:
         report(position.byte, "")
         batches = importer.run(batches_of(source, position, tenant.limits.group_body_bytes))
