@@ -1,4 +1,4 @@
-"""Events, measured: `python benchmarks/events.py`, about six minutes; --small for a first look, --postgresql for that.
+"""Events, measured: `python benchmarks/events.py`, about seven minutes; --small for a first look, --postgresql for that.
 
 `headcount serve` with one worker process serves and delivers; the receiver (`taker.py`) is another process. How late an
 event is counts from the instant that the write began to the arrival of its whole request, the commit included.
