@@ -3,7 +3,6 @@
 import asyncio
 import random
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -46,7 +45,7 @@ async def write_slowly(connection, number, chance):
         made = create(USER, f"w{number}-p{person}")
         changes = [made]
         changes += [
-            replace(replacement(USER, made, {"title": str(title)}), expected_version=title)
+            replacement(USER, made, {"title": str(title)})._replace(expected_version=title)
             for title in range(1, CHANGES)
         ]
         for change in changes:
