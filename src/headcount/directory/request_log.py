@@ -1,8 +1,7 @@
 """The request log: the last requests of each tenant, told so that people understand what a client did.
 
 Requests only put what they have aside; what is made of it (redaction, tolerations, the outcome in words) and keeping it
-happen beside them, every second, for some of each tenant. Most requests of a busy second are not even put aside: to let
-go of one that has grown cold costs several times what it costs at once.
+happen beside them, every second, for some of each tenant. Most requests of a busy second are let go of at once.
 """
 
 import asyncio

@@ -85,7 +85,7 @@ class Line(NamedTuple):
 
 
 class AccessLog:
-    """A line for each request, collected and written a few times a second: a line costs about a microsecond."""
+    """A line for each request, collected and written a few times a second: a line costs one or two microseconds."""
 
     def __init__(self, log_format: str, *, enabled: bool) -> None:
         self._render = _json_line if log_format == "json" else _text_line
