@@ -102,13 +102,13 @@ def assemble(row: StoredResource, tenant: Tenant, resource_type: ResourceType) -
 
 
 def member_values(members: Sequence[Member], tenant: Tenant) -> list[dict[str, Json]]:
-    """Members as the elements of the `members` attribute."""
+    """Members as the elements of the `members` attribute; who has no name is without `display`."""
     return [
         {
             "value": member.id,
             "$ref": f"{tenant.base_url}{tenant.registry.by_name[member.type].endpoint}/{member.id}",
             "type": member.type,
-            "display": member.display,
+            **({"display": member.display} if member.display else {}),
         }
         for member in members
     ]

@@ -279,7 +279,7 @@ def _narrow(permission: Permission, key: tuple[str, str], subs: frozenset[str]) 
 
 def _shows_names(permission: Permission) -> bool:
     """Whether everything that a resource of the type may be called by can be read."""
-    names = [("", name) for name in ("displayName", "userName") if name in permission.resource_type.attributes]
+    names = [("", name) for name in ("displayName", "name") if name in permission.resource_type.attributes]
     readable = permission.readable
     return permission.may(Operation.READ) and (readable is None or all(name in readable for name in names))
 

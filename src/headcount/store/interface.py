@@ -88,7 +88,7 @@ class StoredResource(NamedTuple):
     groups: bytes | None = None
     """`User.groups` as a JSON array whose `$ref`s begin with a slash; None when not asked for or empty."""
     manager: bytes | None = None
-    """`"$ref":"/Users/…","displayName":"…"` of the manager, when the manager is a resource of the tenant."""
+    """`"$ref":"/Users/…"` and, of whoever has a name, `,"displayName":"…"` of a manager in the same tenant."""
     member_count: int = 0
     private: bytes | None = None
     """The JSON object of attributes that are never returned; only `read` with `private=True` fills it."""
@@ -107,7 +107,7 @@ class Keys(NamedTuple):
     manager: str | None = None
     """The id that the enterprise extension's `manager.value` holds."""
     label: str = ""
-    """What a reference to the resource displays."""
+    """What a reference to the resource displays; empty for nothing."""
     folded_label: str = ""
     unique: tuple[tuple[str, str], ...] = ()
     """(qualified attribute path, value) of every other attribute with uniqueness server or global."""
@@ -204,6 +204,7 @@ class Member(NamedTuple):
     type: str
     """The name of its resource type: `User` or `Group`."""
     display: str
+    """Empty when it has no name."""
 
 
 class Target(NamedTuple):

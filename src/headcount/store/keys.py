@@ -26,7 +26,7 @@ PROMOTED: Final[Mapping[str, Mapping[str, str]]] = {
 MOST_KEY_BYTES: Final = 2_000
 """Of UTF-8 in a folded value that resources are found by: every index of every database holds that much."""
 
-_NAMES: Final = ("displayName", "name", "userName")
+_PARTS_OF_A_NAME: Final = ("givenName", "familyName")
 _UNITS: Final = 5_000
 """Added to the number of digits before the point, so that it has four digits: no number that is read has as many."""
 _COMPLEMENT: Final = str.maketrans("0123456789", "9876543210")
@@ -90,14 +90,14 @@ def _bounded(name: str, value: Json) -> Json:
 
 
 def _label(resource: Mapping[str, Json]) -> str:
-    """What people call the resource: a name to display, else what identifies it."""
-    for name in _NAMES:
-        value = resource.get(name)
-        if isinstance(value, Mapping):
-            value = value.get("formatted")
-        if isinstance(value, str) and value:
-            return value
-    return str(resource.get("id", ""))
+    """What people call the resource, empty where it has no name: `userName` is an identifier (RFC 7643 §2.4, §4.3)."""
+    display_name = resource.get("displayName")
+    if isinstance(display_name, str) and display_name:
+        return display_name
+    name = resource.get("name")
+    if not isinstance(name, Mapping):
+        return ""
+    return str(name.get("formatted") or " ".join(str(name[part]) for part in _PARTS_OF_A_NAME if name.get(part)))
 
 
 def _unique(resource: Mapping[str, Json], resource_type: ResourceType) -> Iterator[tuple[str, str]]:

@@ -195,7 +195,7 @@ class Directory:
                     "value": member,
                     "$ref": self._reference(member),
                     "type": self.resources[member][0].name,
-                    "display": self._label(member),
+                    **self._named("display", member),
                 }
                 for member in sorted(self.members[resource_id])
             ]
@@ -212,7 +212,7 @@ class Directory:
             {
                 "value": group,
                 "$ref": self._reference(group),
-                "display": self._label(group),
+                **self._named("display", group),
                 "type": "direct" if group in direct else "indirect",
             }
             for group in sorted(found)
@@ -226,16 +226,17 @@ class Directory:
             manager = {
                 **manager,
                 "$ref": self._reference(manager["value"]),
-                "displayName": self._label(manager["value"]),
+                **self._named("displayName", manager["value"]),
             }
             resource[urns.ENTERPRISE_USER] = {**resource[urns.ENTERPRISE_USER], "manager": manager}
 
     def _groups_of(self, member: str) -> set[str]:
         return {group for group, members in self.members.items() if member in members}
 
-    def _label(self, resource_id: str) -> str:
+    def _named(self, name: str, resource_id: str) -> dict[str, Json]:
         kind, resource = self.resources[resource_id]
-        return keys_of(resource, kind).label
+        label = keys_of(resource, kind).label
+        return {name: label} if label else {}
 
     def _reference(self, resource_id: str) -> str:
         return f"{BASE_URL}{self.resources[resource_id][0].endpoint}/{resource_id}"

@@ -69,7 +69,8 @@ def _groups(contents: Contents, row: Row) -> list[dict[str, Json]]:
 def _members(contents: Contents, row: Row) -> list[dict[str, Json]]:
     """In the order of their ids."""
     return [
-        {"value": member, "$ref": f"/{kind}s/{member}", "type": kind, "display": contents.label_of(kind, member)}
+        {"value": member, "$ref": f"/{kind}s/{member}", "type": kind}
+        | _named("display", contents.label_of(kind, member))
         for member, kind in sorted(contents.memberships.of(row.id).items())
     ]
 
@@ -77,7 +78,12 @@ def _members(contents: Contents, row: Row) -> list[dict[str, Json]]:
 def _manager(contents: Contents, row: Row) -> dict[str, Json]:
     """What is known of the manager, when the manager is a user of the tenant."""
     manager = contents.rows.get(("User", row.keys.manager or ""))
-    return {"$ref": f"/Users/{manager.id}", "displayName": manager.keys.label} if manager else {}
+    return {"$ref": f"/Users/{manager.id}"} | _named("displayName", manager.keys.label) if manager else {}
+
+
+def _named(name: str, label: str) -> dict[str, Json]:
+    """What a reference displays of a resource, when that has a name."""
+    return {name: label} if label else {}
 
 
 def _absolute(value: Mapping[str, Json], base_url: str) -> dict[str, Json]:

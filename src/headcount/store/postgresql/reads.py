@@ -18,7 +18,8 @@ _GROUPS: Final = f"""CASE WHEN r.type = 'User' THEN (
     FROM membership AS m JOIN resource AS g ON g.tenant = m.tenant AND g.type = 'Group' AND g.id = m.group_id
     WHERE m.tenant = r.tenant AND m.member_id = r.id) END"""
 _MANAGER: Final = """CASE WHEN r.manager IS NOT NULL THEN (
-    SELECT '"$ref":"/Users/' || u.id || '","displayName":' || to_json(u.label)::text
+    SELECT '"$ref":"/Users/' || u.id
+        || CASE u.label WHEN '' THEN '"' ELSE '","displayName":' || to_json(u.label)::text END
     FROM resource AS u WHERE u.tenant = r.tenant AND u.type = 'User' AND u.id = r.manager) END"""
 _NESTED: Final = "coalesce((SELECT value FROM counter WHERE tenant = {} AND name = 'nested' AND shard = 0), 0)"
 

@@ -24,7 +24,8 @@ _DIRECT_AND_INDIRECT: Final = """(
     GROUP BY g.id, g.folded_label) AS e"""
 
 _MEMBERS: Final = """(
-    SELECT m.member_id AS value, u.folded_label AS display, lower(m.member_type) AS type, m.member_type AS kind
+    SELECT m.member_id AS value, nullif(u.folded_label, '') AS display,
+        lower(m.member_type) AS type, m.member_type AS kind
     FROM membership AS m JOIN resource AS u ON u.tenant = m.tenant AND u.type = m.member_type AND u.id = m.member_id
     WHERE m.tenant = r.tenant AND m.group_id = r.id) AS e"""
 
@@ -68,7 +69,7 @@ def manager_part(name: str, base_url: str) -> Sql | None:
     """A sub-attribute of `manager` that is derived from the manager's own resource; None for any other."""
     if name == "$ref":
         return Sql("(SELECT ? || u.id " + _MANAGER, (_prefix(base_url, USER.endpoint),))
-    return Sql("(SELECT u.folded_label " + _MANAGER) if name == "displayName" else None
+    return Sql("(SELECT nullif(u.folded_label, '') " + _MANAGER) if name == "displayName" else None
 
 
 def ids_in_groups(tenant: str, name: str, value: str, base_url: str, *, nested: bool) -> Sql | None:

@@ -19,7 +19,8 @@ _GROUPS: Final = """(
     WHERE m.tenant = r.tenant AND m.member_id = r.id)"""
 
 _MANAGER: Final = """CASE WHEN r.manager IS NOT NULL THEN (
-    SELECT json_object('$ref', '/Users/' || u.id, 'displayName', u.label)
+    SELECT CASE u.label WHEN '' THEN json_object('$ref', '/Users/' || u.id)
+        ELSE json_object('$ref', '/Users/' || u.id, 'displayName', u.label) END
     FROM resource AS u WHERE u.tenant = r.tenant AND u.type = 'User' AND u.id = r.manager) END"""
 
 _NESTED: Final = "(SELECT value FROM counter WHERE tenant = ?1 AND name = 'nested')"
