@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any, ClassVar, Final
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from headcount.http.requests import IS_WHOLE
 from headcount.scim.errors import InvalidSyntaxError, RequestTimeoutError, ScimError, TooManyRequestsError
@@ -26,12 +26,60 @@ _REASONS: Final = {
     429: b"Too Many Requests",
     431: b"Request Header Fields Too Large",
 }
+_LINE_END: Final = b"\r\n"
+_OF_LINES: Final = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)) + b"\t"
+"""The bytes that a header may hold."""
+_REFUSED: Final = 300
+"""And above: answers that may end the connection."""
 
 
 class HeadersTooLargeError(ScimError):
     """The request line and headers are larger than the server accepts."""
 
     status = 431
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its answer, which leaves in one piece when it is whole.
+
+    The server writes head and body apart, and looks at every header by itself.
+    """
+
+    _head: bytes = b""
+    """Held until the body is there."""
+
+    async def send(self, message: Any) -> None:
+        """The ASGI interface."""
+        if self._head:
+            self.transport.write(self._head + message["body"])
+            self._head = b""
+            self.response_complete = True
+            self.message_event.set()
+            self.on_response()
+        elif self._begins_whole(message):
+            self._head = STATUS_LINE[message["status"]] + _lines(self.default_headers + message["headers"])
+            self.response_started = True
+        else:
+            await super().send(message)
+
+    def _begins_whole(self, message: Any) -> bool:
+        """Whether a message begins an answer whose body comes as the next one, on a connection that goes on."""
+        return (
+            message["type"] == "http.response.start"
+            and message["headers"][-1][0] == b"content-length"
+            and message["status"] < _REFUSED
+            and self.keep_alive
+            and not (self.disconnected or self.flow.write_paused)
+            and self.scope["method"] != "HEAD"
+        )
+
+
+def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The lines of headers and the empty one; raises ValueError for a character that would begin another."""
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    if lines.translate(None, _OF_LINES) != _LINE_END * len(headers):
+        raise ValueError("A header holds a control character.")
+    return lines + _LINE_END
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -61,6 +109,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Counts the connection, and starts the clock for its first request."""
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=1)  # so that it sends what is written at once, not in a later turn
         address = self.client[0] if self.client else ""
         if self.connections_per_address and self._open[address] >= self.connections_per_address:
             self._refuse(TooManyRequestsError("Too many connections from this address."), b"retry-after: 1\r\n")
@@ -102,6 +151,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = False
         self._header_bytes = 0
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        cycle.__class__ = Cycle  # the server makes it itself
+        super()._start_asgi_task(cycle, app)
 
     def _fault_in_headers(self) -> ScimError | None:
         if self._header_bytes > MAX_HEADER_BYTES:  # part of it may be body
