@@ -1,11 +1,17 @@
 """Running what a command does with an open installation."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from headcount.assembly import Installation, open_installation
 from headcount.settings import Settings
+
+if sys.platform == "win32":
+    from asyncio import new_event_loop
+else:
+    from uvloop import new_event_loop
 
 Result = TypeVar("Result")
 Action = Callable[[Installation], Awaitable[Result]]
@@ -23,4 +29,5 @@ def with_settings(settings: Settings, action: Action[Result], *, upgrade: bool =
         async with open_installation(settings, upgrade=upgrade) as installation:
             return await action(installation)
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(run())

@@ -13,9 +13,8 @@ from headcount.scim.errors import InvalidSyntaxError, InvalidValueError
 from headcount.scim.schemas import Json
 
 MAX_DEPTH: Final = 64
-_WHITESPACE: Final = b" \t\r\n"
-_HIDING: Final = (b"\\u0022", b"\\u003")
-"""Escapes that a quote or a colon within a string may be written as."""
+_HIDING: Final = b"\\u003"
+"""How an escape begins that a colon within a string may be written as."""
 
 
 def decode_json(body: bytes) -> Json:
@@ -36,18 +35,18 @@ def decode_json(body: bytes) -> Json:
     has_escapes = b"\\u00" in body
     if has_escapes and b"\\u0000" in body:
         _check_characters(value)
-    if (has_escapes and any(escape in body for escape in _HIDING)) or _may_have_lost_members(body, value):
+    if (has_escapes and _HIDING in body) or _may_have_lost_members(body, value):
         _check_members(body)
     return value
 
 
 def _may_have_lost_members(body: bytes, value: Json) -> bool:
-    """Whether the body has more quotes with a colon behind than the value written anew.
+    """Whether the body has more colons than the value written anew.
 
     Every member has one. A string may hold some as well, and those that are written anew stood in the body too, unless
     an escape hid them. Equal numbers thus mean that no member was lost.
     """
-    return body.translate(None, _WHITESPACE).count(b'":') != orjson.dumps(value).count(b'":')
+    return body.count(b":") != orjson.dumps(value).count(b":")
 
 
 def _check_members(body: bytes) -> None:

@@ -1,10 +1,10 @@
 """Writes as parameters of the server function, and its answers as values or refusals."""
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
 import asyncpg
+import orjson
 
 from headcount.store.interface import (
     Create,
@@ -99,8 +99,8 @@ def parameters_of(write: Write) -> tuple[Any, ...]:
         document, None if compare is None else compare.decode(), private, before,
         keys.label, keys.folded_label, keys.manager, keys.user_name, keys.display_name, keys.title, keys.active,
         keys.external_id, has_other_keys,
-        json.dumps(keys.unique) if keys.unique else None,
-        json.dumps(keys.values) if keys.values else None,
+        orjson.dumps(keys.unique).decode() if keys.unique else None,
+        orjson.dumps(keys.values).decode() if keys.values else None,
         list(members.added) if members else None,
         list(members.removed) if members else None,
         members.clear if members else None,
