@@ -7,11 +7,13 @@ the hot set; then PostgreSQL is held against what it reaches with nothing in fro
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
@@ -32,6 +34,11 @@ LITTLE = Size(1_000, 10, 500)
 SETTINGS = {"shared_buffers": "2GB", "max_wal_size": "8GB", "checkpoint_timeout": "15min"}
 ROUNDS = 2
 TURNS = 3
+BETWEEN_LOOKS = 8.0
+"""Seconds between two looks at whether anything is still to be done, of so many at most."""
+MOST_LOOKS = 200
+IDLE = 0.9
+"""The share of the processors' time that says that nothing is."""
 CONNECTIONS = (32, 64)
 """Of the comparison of two workers with one: 64 keep two workers as busy as 32 keep one."""
 WORKERS = {1: "one worker", 2: "two workers"}
@@ -199,6 +206,25 @@ def questions(report: Report, name: str, urls: list[str], sizes: list[Size]) -> 
     print(f"The large group with all its members: {seconds:.2f} s for {size / 1e6:.1f} MB.")
 
 
+def settle(url: str) -> None:
+    """Serves a directory until all is done that an import leaves behind: positions, the audit, the database's cleaning."""
+    server = serve(url)
+    try:
+        for _ in range(MOST_LOOKS):
+            before = idle_seconds()
+            time.sleep(BETWEEN_LOOKS)
+            if idle_seconds() - before > IDLE * BETWEEN_LOOKS * (os.cpu_count() or 1):
+                return
+    finally:
+        server.stop()
+
+
+def idle_seconds() -> float:
+    """How long the processors have had nothing to do, together."""
+    idle, waiting = Path("/proc/stat").read_text().split(maxsplit=6)[4:6]
+    return (int(idle) + int(waiting)) / os.sysconf("SC_CLK_TCK")
+
+
 def loaded(report: Report, name: str, url: str, size: Size, bare: float | None = None) -> None:
     """Fills the large directory."""
     rates = load(url, *astuple(size))
@@ -211,19 +237,15 @@ def loaded(report: Report, name: str, url: str, size: Size, bare: float | None =
 
 def against_the_database(report: Report, server: PostgresqlServer, url: str, size: Size, seconds: float) -> None:
     """Over HTTP against the database with nothing in front of it, and two workers against one."""
-    taken: dict[str, list[float]] = {}
+    taken: defaultdict[str, list[float]] = defaultdict(list)
+    in_turns(taken, "get by id", READING[0], url, size, seconds)
+    with served(url, size) as found:
+        taken[RAW] = [raw(url, found, seconds) for _ in range(TURNS)]
+    in_turns(taken, "create", WRITING[0], url, size, seconds)
     for _ in range(TURNS):
-        for workers, name in WORKERS.items():
-            server.sql("CHECKPOINT")
-            with served(url, size, workers) as found:
-                for what, rate in rates_of(found, seconds):
-                    taken.setdefault(f"{what}, {name}", []).append(rate)
-    for _ in range(ROUNDS):
-        with served(url, size) as found:
-            taken.setdefault(RAW, []).append(raw(url, found, seconds))
-            for name, statement in STATEMENTS.items():
-                rate = pgbench(server.program("pgbench"), url, statement, 32, round(seconds))
-                taken.setdefault(f"create in pgbench, 32 clients, {name}", []).append(rate)
+        for name, statement in STATEMENTS.items():
+            rate = pgbench(server.program("pgbench"), url, statement, 32, round(seconds))
+            taken[f"create in pgbench, 32 clients, {name}"].append(rate)
     medians = {name: statistics.median(values) for name, values in taken.items()}
     report.title("PostgreSQL: what stands in front of it")
     report.head("what", "a second")
@@ -252,12 +274,16 @@ def against(report: Report, medians: dict[str, float]) -> None:
         report.target(f"two workers to one, writes, {connections} connections", writes, 0.9)
 
 
-def rates_of(found: Directory, seconds: float) -> Iterator[tuple[str, float]]:
-    """Reads and creates a second, reads first: the database writes out what was created for a while."""
-    for what, question in (("get by id", READING[0]), ("create", WRITING[0])):
-        for connections in CONNECTIONS:
-            rate = measure(question.job(found), connections=connections, seconds=seconds)["rate"]
-            yield f"{what} over HTTP, {connections} connections", rate
+def in_turns(
+    taken: dict[str, list[float]], what: str, question: Question, url: str, size: Size, seconds: float
+) -> None:
+    """How often one worker and two answer a question in a second."""
+    for _ in range(TURNS):
+        for workers, name in WORKERS.items():
+            with served(url, size, workers) as found:
+                for connections in CONNECTIONS:
+                    figures = measure(question.job(found), connections=connections, seconds=seconds)
+                    taken[f"{what} over HTTP, {connections} connections, {name}"].append(figures["rate"])
 
 
 def raw(url: str, found: Directory, seconds: float) -> float:
@@ -281,6 +307,8 @@ def on_postgresql(report: Report, size: Size, seconds: float) -> None:
         rate = asyncio.run(batched(bare, 2_000_000, count))
         loaded(report, "PostgreSQL", big, size, rate)
         load(little, *astuple(LITTLE))
+        for url in (big, little):
+            settle(url)
         for name in ("big", "little"):
             server.sql("VACUUM (ANALYZE)", name)
         print(server.sql(SIZES, "big"))
@@ -294,6 +322,8 @@ def on_sqlite(report: Report, size: Size, folder: Path) -> None:
     report.title("SQLite: load")
     loaded(report, "SQLite", big, size)
     load(little, *astuple(LITTLE))
+    for url in (big, little):
+        settle(url)
     print(f"{(folder / 'big.db').stat().st_size / 1e6:,.0f} MB")
     questions(report, "SQLite", [big, little], [size, LITTLE])
 
