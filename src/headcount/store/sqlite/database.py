@@ -15,6 +15,8 @@ from headcount.store.migrations import Migration, MigrationState, check_upgrade,
 KEY_BYTES: Final = 32
 BUSY_SECONDS: Final = 10.0
 """How long a process waits for another one that writes."""
+_MAPPED_BYTES: Final = 0x7FFF0000
+"""Of the file, what is read without a call: the most that SQLite maps."""
 FEW: Final = 1_000
 """Rows of which a table must have more before the planner is told how many it has."""
 _GROWING: Final = ("resource", "external_id", "unique_value", "indexed_value", "membership", "change")
@@ -45,7 +47,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         if not read_only:
             _use_write_ahead_log(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA mmap_size = 1073741824")
+        connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
         connection.execute(f"PRAGMA cache_size = -{16 * 1024 if read_only else 64 * 1024}")
         connection.execute("PRAGMA temp_store = MEMORY")
     return connection

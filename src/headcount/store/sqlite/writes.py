@@ -3,6 +3,8 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from operator import ne
 from typing import Final
 
 from headcount.store.interface import (
@@ -27,11 +29,13 @@ from headcount.store.tables import OF_TENANTS
 INSERT_RESOURCE: Final = """INSERT INTO resource (tenant, type, id, version, created, modified, label, folded_label,
     manager, user_name, display_name, title, active, document, compare, private, connection)
 VALUES (?1, ?2, ?3, 1, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"""
-UPDATE_RESOURCE: Final = """UPDATE resource SET version = version + 1, modified = max(modified, ?4), label = ?5,
-    folded_label = ?6, manager = ?7, user_name = ?8, display_name = ?9, title = ?10, active = ?11, document = ?12,
+COLUMNS: Final = ("label", "folded_label", "manager", "user_name", "display_name", "title", "active")
+"""Those that hold keys, in the order of `_columns`; the parameters from ?5 on."""
+UPDATE_RESOURCE: Final = """UPDATE resource SET version = version + 1, modified = max(modified, ?4), {}document = ?12,
     compare = ?13, private = coalesce(?14, private)
 WHERE tenant = ?1 AND type = ?2 AND id = ?3 AND version = ?15
 RETURNING version, created, modified, member_count"""
+"""Of the columns, those that change: what is set to the value that it has is written to every index all the same."""
 TOUCH_RESOURCE: Final = """UPDATE resource SET version = version + 1, modified = max(modified, ?4),
     member_count = member_count + ?5
 WHERE tenant = ?1 AND type = ?2 AND id = ?3
@@ -45,6 +49,7 @@ WHERE tenant = ?1 AND type = ?2 AND id = ?3
 RETURNING member_count"""
 READ_VERSION: Final = """SELECT version, created, modified, member_count FROM resource
 WHERE tenant = ? AND type = ? AND id = ?"""
+READ_COLUMNS: Final = READ_VERSION.replace(" FROM", f", {', '.join(COLUMNS)} FROM")
 DELETE_RESOURCE: Final = """DELETE FROM resource WHERE tenant = ? AND type = ? AND id = ? RETURNING version, document"""
 
 INSERT_EXTERNAL_ID: Final = "INSERT INTO external_id VALUES (?, ?, ?, ?, ?)"
@@ -171,7 +176,7 @@ def _create(connection: sqlite3.Connection, tenant: str, write: Create) -> Writt
 
 def _update(connection: sqlite3.Connection, tenant: str, write: Update) -> Written:
     target = (tenant, write.type, write.id)
-    row = connection.execute(READ_VERSION, target).fetchone()
+    row = connection.execute(READ_COLUMNS, target).fetchone()
     if row is None:
         raise MissingError(write.id)
     if write.expected_version is not None and row[0] != write.expected_version:
@@ -181,7 +186,7 @@ def _update(connection: sqlite3.Connection, tenant: str, write: Update) -> Writt
     if write.members is not None:
         added, removed = _change_members(connection, tenant, write.id, write.members)
     if write.document is not None:
-        row = _replace_document(connection, target, write, row[0])
+        row = _replace_document(connection, target, write, row[0], row[4:])
         if len(added) != len(removed):
             (count,) = connection.execute(COUNT_MEMBERS, (*target, len(added) - len(removed))).fetchone()
             row = (*row[:3], count)
@@ -194,20 +199,25 @@ def _update(connection: sqlite3.Connection, tenant: str, write: Update) -> Writt
 
 
 def _replace_document(
-    connection: sqlite3.Connection, target: tuple[str, str, str], write: Update, version: int
+    connection: sqlite3.Connection,
+    target: tuple[str, str, str],
+    write: Update,
+    version: int,
+    current: tuple[object, ...],
 ) -> tuple[int, str, str, int]:
     keys = write.keys or Keys()
+    columns = _columns(keys)
     values = (
         *target,
         write.origin.at,
-        *_columns(keys),
+        *columns,
         write.document,
         (write.compare or b"").decode(),
         write.private,
         version,
     )
     try:
-        (row,) = connection.execute(UPDATE_RESOURCE, values).fetchall()
+        (row,) = connection.execute(_update_of(tuple(map(ne, columns, current))), values).fetchall()
     except sqlite3.IntegrityError as error:
         raise _user_name_taken(connection, target[0], write.type, keys, error) from error
     previous = write.previous
@@ -289,6 +299,17 @@ def _refuse_cycles(connection: sqlite3.Connection, tenant: str, group_id: str, g
         found = connection.execute(BELOW, (tenant, group_id, json.dumps(groups))).fetchone()
         if found is not None:
             raise MembershipCycleError(found[0])
+
+
+@lru_cache(maxsize=128)
+def _update_of(changed: tuple[bool, ...]) -> str:
+    """The statement that updates a resource, for which of the columns change."""
+    assigned = (
+        f"{name} = ?{place}, "
+        for place, (name, is_other) in enumerate(zip(COLUMNS, changed, strict=True), 5)
+        if is_other
+    )
+    return UPDATE_RESOURCE.format("".join(assigned))
 
 
 def _columns(keys: Keys) -> tuple[object, ...]:
