@@ -14,9 +14,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,11 @@ CONNECTIONS = (32, 64)
 WORKERS = {1: "one worker", 2: "two workers"}
 RAW = "get by id, raw ASGI application, 32 connections"
 SECONDS = 0.6
+FEW = 3
+"""Requests of each question when its plans are looked at."""
+TOLD_WITHIN = 11.0
+"""Seconds within which an idle process of PostgreSQL tells what it has counted, and one more."""
+LARGE_TABLES = ("resource", "change", "membership", "indexed_value", "external_id")
 STREAMS = 5
 MOST_MIB = 200
 
@@ -192,8 +198,10 @@ def served(url: str, size: Size, workers: int = 1) -> Iterator[Directory]:
         server.stop()
 
 
-def questions(report: Report, name: str, urls: list[str], sizes: list[Size]) -> None:
-    """The hot set on one kind of database, with both sizes served at once."""
+def questions(
+    report: Report, name: str, urls: list[str], sizes: list[Size], scans: Callable[[], int] | None = None
+) -> None:
+    """The hot set on one kind of database, with both sizes served at once; with how its scans are counted, if it says."""
     with served(urls[0], sizes[0]) as large, served(urls[1], sizes[1]) as little:
         began = time.perf_counter()
         for found in (large, little):
@@ -202,6 +210,8 @@ def questions(report: Report, name: str, urls: list[str], sizes: list[Size]) -> 
         ratios(report, name, answer_times(report, name, [large, little]))
         seconds, size = streamed(large)
         in_memory(report, name, large)
+        if scans is not None:
+            read_through(report, large, scans)
     print(f"\nA walk through everybody by cursor: {sizes[0].users / walked:,.0f} users/s. ", end="")
     print(f"The large group with all its members: {seconds:.2f} s for {size / 1e6:.1f} MB.")
 
@@ -299,6 +309,21 @@ def raw(url: str, found: Directory, seconds: float) -> float:
         Server("single", port, process).stop()
 
 
+def read_through(report: Report, found: Directory, scans: Callable[[], int]) -> None:
+    """How often the questions of the hot set make the database read through one of its large tables."""
+    before = scans()
+    for question in READING + WRITING:
+        if question.has_index:
+            measure(question.job(found), most=FEW, warm_up=0)
+    report.target("tables read through by the questions that have an index", scans() - before, 0, at_most=True)
+
+
+def sequential_scans(server: PostgresqlServer) -> int:
+    """So far, as soon as every process of the database has told of its own."""
+    time.sleep(TOLD_WITHIN)
+    return int(server.sql(f"SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname IN {LARGE_TABLES}", "big"))
+
+
 def on_postgresql(report: Report, size: Size, seconds: float) -> None:
     """Everything on PostgreSQL."""
     with temporary_postgresql(settings=SETTINGS) as server:
@@ -314,7 +339,7 @@ def on_postgresql(report: Report, size: Size, seconds: float) -> None:
         for name in ("big", "little"):
             server.sql("VACUUM (ANALYZE)", name)
         print(server.sql(SIZES, "big"))
-        questions(report, "PostgreSQL", [big, little], [size, LITTLE])
+        questions(report, "PostgreSQL", [big, little], [size, LITTLE], partial(sequential_scans, server))
         against_the_database(report, server, big, size, seconds)
 
 
