@@ -93,6 +93,11 @@ FROM (SELECT n, 'person-' || lpad(n::text, 12, '0') || '@example.com' AS name FR
 INSERT INTO indexed_value SELECT tenant, type, 'emails.value', user_name, id, 0 FROM resource;
 ANALYZE;
 """  # noqa: S608  constants
+FILL_UNKNOWN = f"""
+{FILL_SMALL.replace(TENANT, "before").replace("ANALYZE", "ANALYZE resource, indexed_value")}
+{FILL}
+REINDEX INDEX resource_active;
+"""  # what is smallest looks best to a planner that takes the tenant for empty
 WATCH = """
 LOAD 'auto_explain';
 SET auto_explain.log_min_duration = 0;
@@ -168,6 +173,15 @@ def small(every_postgresql) -> Iterator[Watched]:
     """2,000 people with names that have much in common, whom no vacuum has met yet."""
     with asyncio.Runner() as runner:
         connected = Watched(every_postgresql.create_database("small"), runner, FILL_SMALL)
+        yield connected
+        runner.run(connected.connection.close())
+
+
+@pytest.fixture(scope="module")
+def unknown(every_postgresql) -> Iterator[Watched]:
+    """A directory that was filled after the planner last looked, when another tenant had everything."""
+    with asyncio.Runner() as runner:
+        connected = Watched(every_postgresql.create_database("unknown"), runner, FILL_UNKNOWN)
         yield connected
         runner.run(connected.connection.close())
 
@@ -322,6 +336,51 @@ def test_a_page_of_a_walk_reads_a_page_of_the_index_and_sorts_nothing(
     assert most_rows(plans) <= 102  # a page, one to know whether there is more, and one where the index is entered
 
 
+def test_a_page_of_an_unknown_tenant_reads_a_page(unknown: Watched) -> None:
+    plans = unknown.of_search(query_of(after=Position(None, "u025000"), total=False))
+    assert not read_whole(plans)
+    assert most_rows(plans) <= 202  # two groups of everybody
+
+
+@pytest.mark.parametrize(
+    ("filter_text", "kind"),
+    [
+        ('userName eq "person17@a.example"', USER),
+        ('displayName eq "team 17"', GROUP),
+        ('externalId eq "external17"', USER),
+        ('emails.value eq "17@17.example"', USER),
+        ('members.value eq "u000017"', GROUP),
+    ],
+)
+def test_what_is_looked_for_in_an_unknown_tenant_is_found_at_once(
+    unknown: Watched, filter_text: str, kind: ResourceType
+) -> None:
+    plans = unknown.of_search(query_of(filter_text, (kind,)))
+    assert not read_whole(plans)
+    assert most_rows(plans) <= 100
+
+
+@pytest.mark.parametrize(
+    ("statement", "parameters", "most"),
+    [
+        (reads.READ, (["User"], ["u000017"]), 2),
+        (reads.IDS["user_name"], ("User", MANY_NAMES), 100),
+        (reads.IDS["display_name"], ("User", MANY_LABELS), 100),
+        (reads.IDS["external_id"], ("User", MANY_IDS, "default"), 100),
+        (reads.MEMBERS, ("g000000", "u010000", 1_000), 1_001),
+        (reads.SOME_MEMBERS, ("g000000", "", 1_000, ["u000017", "u019999"]), 2),
+        (reads.ALL_GROUPS, (["u000017"],), 4),
+    ],
+    ids=["read", "names", "display names", "external ids", "members", "some members", "all groups"],
+)
+def test_a_read_in_an_unknown_tenant_touches_what_it_gives(
+    unknown: Watched, statement: str, parameters: tuple[Any, ...], most: int
+) -> None:
+    plans = unknown.of_statement(statement, TENANT, *parameters)
+    assert not read_whole(plans)
+    assert most_rows(plans) <= most
+
+
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_page_by_index_skips_along_the_index(watched: Watched, descending: bool) -> None:
     plans = picking(watched.of_search(query_of(offset=PEOPLE - 100, descending=descending, total=False)))
@@ -348,7 +407,7 @@ def test_an_unfiltered_total_counts_no_resource(watched: Watched, kinds: tuple[R
         (reads.IDS["external_id"], (TENANT, "User", MANY_IDS, "default"), "external_id_pkey", 100),
         (reads.READ_PRIVATE, (TENANT, "User", "u000017"), "resource_pkey", 1),
         (reads.MEMBERS, (TENANT, "g000000", "u010000", 1_000), "membership_pkey", 1_001),
-        (reads.SOME_MEMBERS, (TENANT, "g000000", "", 1_000, ["u000017", "u049999"]), "membership_member", 2),
+        (reads.SOME_MEMBERS, (TENANT, "g000000", "", 1_000, ["u000017", "u049999"]), "resource_pkey", 2),
         (reads.ALL_GROUPS, (TENANT, ["u000017"]), "membership_member", 4),
         (reads.CHANGES, (TENANT, 40_000, 500), "change_pkey", 500),
     ],
@@ -428,7 +487,16 @@ WRITES: dict[str, Callable[[], Iterator[Write]]] = {
 
 @pytest.mark.parametrize("kind", WRITES)
 def test_a_write_touches_what_it_changes_and_nothing_else(watched: Watched, kind: str) -> None:
-    plans = watched.of_write(partial(next, WRITES[kind]()))
+    _touches_little(watched, kind)
+
+
+@pytest.mark.parametrize("kind", WRITES)
+def test_a_write_in_an_unknown_tenant_touches_what_it_changes(unknown: Watched, kind: str) -> None:
+    _touches_little(unknown, kind)
+
+
+def _touches_little(directory: Watched, kind: str) -> None:
+    plans = directory.of_write(partial(next, WRITES[kind]()))
     assert len(plans) > EXECUTIONS  # what the function does inside is among them
     assert not read_whole(plans)
     assert most_rows(plans) <= 10

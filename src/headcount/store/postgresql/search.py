@@ -23,6 +23,7 @@ from headcount.store.search.statements import (
 )
 
 _DIALECT: Final = PostgresqlDialect()
+_DOCUMENT: Final = "(SELECT * FROM resource WHERE tenant = ? AND type = ? AND id = picked.row OFFSET 0) AS r"
 _TOTAL: Final = "SELECT coalesce(sum(value), 0)::bigint FROM counter WHERE tenant = ? AND name = ?"
 
 Run: TypeAlias = Callable[[Sql], Awaitable[Sequence["asyncpg.Record"]]]
@@ -63,7 +64,7 @@ def _with_documents(tenant: str, picking: Picking, ordered: Ordered, limit: int,
         + limited(ordered, limit, query)
         + ") SELECT picked.s AS s, "
         + columns
-        + Sql(" FROM picked JOIN resource AS r ON r.tenant = ? AND r.type = ? AND r.id = picked.row", of_type)
+        + Sql(f" FROM picked CROSS JOIN LATERAL {_DOCUMENT}", of_type)
         + ordered.order
     )
 

@@ -161,7 +161,7 @@ class PostgresqlStore:
 
     async def analyze(self) -> None:
         """Lets the planner look at what was loaded."""
-        await self.primary.call(lambda connection: connection.execute("ANALYZE", timeout=_LONG_SECONDS))
+        await self.primary.call(partial(database.analyze, seconds=_LONG_SECONDS))
 
     async def rehearse(self) -> None:
         """Makes all connections; the first write on each takes ten times as long as another."""
