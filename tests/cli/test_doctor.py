@@ -160,7 +160,7 @@ def test_a_healthy_postgresql_is_all_right(place):
     found, repaired = findings(place, HEADCOUNT_PUBLIC_URL="https://scim.example.com")
     assert repaired == []
     assert states(found) == dict.fromkeys(
-        ["public URL", "database", "version", "encoding", "durability", "pooler", "connections", "migrations", "trigrams", "indexes", "tokens"],
+        ["public URL", "database", "version", "encoding", "durability", "pooler", "planning", "connections", "migrations", "trigrams", "indexes", "tokens"],
         "ok",
     )  # fmt: skip
     assert found["encoding"][1] == "UTF8"
@@ -257,6 +257,18 @@ def test_a_setting_for_a_pooler_that_is_not_there_is_a_warning(place):
     found, _ = findings(place, HEADCOUNT_DATABASE_POOLER="transaction")
     assert found["pooler"][0] == "warning"
     assert "HEADCOUNT_DATABASE_POOLER" in found["pooler"][2]
+
+
+def test_what_a_pooler_keeps_from_being_set_is_a_warning_until_the_role_has_it(place):
+    pooled = {"HEADCOUNT_DATABASE_POOLER": "transaction"}
+    state, message, advice = findings(place, **pooled)[0]["planning"]
+    assert (state, message.split(":")[0]) == (
+        "warning",
+        "enable_seqscan, jit, enable_memoize cannot be set through a pooler",
+    )
+    for statement in advice.partition(": ")[2].split(";")[:-1]:
+        place.sql(statement.replace("SET", f"IN DATABASE {place.name} SET"))
+    assert findings(place, **pooled)[0]["planning"][0] == "ok"
 
 
 def test_an_encoding_that_cannot_hold_every_name_is_broken(postgresql, tmp_path):

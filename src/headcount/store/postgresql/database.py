@@ -28,6 +28,12 @@ _IGNORED: Final = frozenset({"keepalives", "keepalives_idle", "keepalives_interv
 """Options of libpq that have no counterpart here and change nothing."""
 _FILES: Final = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 """Options that name files; what is said of one that is missing has to name it."""
+PLANNING: Final = {
+    "enable_seqscan": "off",  # an index leads to everything, and what others have is hidden from the planner
+    "jit": "off",  # these statements run for less time than compiling them takes
+    "enable_memoize": "off",  # what derives the groups of each resource would be remembered for that resource alone
+}
+"""Settings of every connection; through a pooler only the role can set them."""
 
 
 def connect_arguments(url: str, *, pooler: bool) -> dict[str, Any]:
@@ -45,17 +51,12 @@ def connect_arguments(url: str, *, pooler: bool) -> dict[str, Any]:
             raise ValueError(f"{name}: there is no file {options[name]}")
     options.setdefault("application_name", "headcount")
     dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(options), ""))
-    settings = {
-        "enable_seqscan": "off",  # an index leads to everything, and what others have is hidden from the planner
-        "jit": "off",  # these statements run for less time than compiling them takes
-        "enable_memoize": "off",  # what derives the groups of each resource would be remembered for that resource alone
-    }
     return {
         "dsn": dsn,
         "timeout": timeout,
         "statement_cache_size": 0 if pooler else 1024,
         "max_cacheable_statement_size": 64 * 1024,
-        "server_settings": {} if pooler else settings,
+        "server_settings": {} if pooler else PLANNING,
     }
 
 

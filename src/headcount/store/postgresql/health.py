@@ -69,6 +69,7 @@ async def _findings(connection: Connection, url: str, *, pooler: bool, connectio
         advice = "name the primary, or all hosts and target_session_attrs=read-write, in HEADCOUNT_DATABASE"
         yield Finding("primary", State.BROKEN, "this server is a replica: nothing can be written to it", advice)
     yield await _pooler(connection, pooler=pooler)
+    yield _planning(settings)
     yield _connections(settings, connections)
     yield await _migrations(connection)
     yield await _extensions(connection)
@@ -94,7 +95,7 @@ def _server(settings: Mapping[str, str]) -> Iterator[Finding]:
 
 
 async def _settings(connection: Connection) -> dict[str, str]:
-    names = [*_SETTINGS, *_RESERVED, *_LOSING]
+    names = [*_SETTINGS, *_RESERVED, *_LOSING, *database.PLANNING]
     rows = await connection.fetch("SELECT name, setting FROM pg_settings WHERE name = ANY ($1)", names)
     return {row["name"]: row["setting"] for row in rows}
 
@@ -109,6 +110,15 @@ async def _pooler(connection: Connection, *, pooler: bool) -> Finding:
         advice = "unset HEADCOUNT_DATABASE_POOLER: statements that are prepared once are faster"
         return Finding("pooler", State.WARNING, "the setting says a pooler, and there is none", advice)
     return Finding("pooler", State.OK, "in transaction mode, as set" if pooler else "none")
+
+
+def _planning(settings: Mapping[str, str]) -> Finding:
+    other = {name: value for name, value in database.PLANNING.items() if settings[name] != value}
+    if not other:
+        return Finding("planning", State.OK, "as Headcount sets it")
+    message = f"{', '.join(other)} cannot be set through a pooler: searches may read more than they have to"
+    statements = " ".join(f"ALTER ROLE CURRENT_USER SET {name} = {value};" for name, value in other.items())
+    return Finding("planning", State.WARNING, message, f"run, as the account of HEADCOUNT_DATABASE: {statements}")
 
 
 def _connections(settings: Mapping[str, str], wanted: int) -> Finding:
