@@ -93,8 +93,9 @@ FROM (SELECT n, 'person-' || lpad(n::text, 12, '0') || '@example.com' AS name FR
 INSERT INTO indexed_value SELECT tenant, type, 'emails.value', user_name, id, 0 FROM resource;
 ANALYZE;
 """  # noqa: S608  constants
+BEFORE = "before"
 FILL_UNKNOWN = f"""
-{FILL_SMALL.replace(TENANT, "before").replace("ANALYZE", "ANALYZE resource, indexed_value")}
+{FILL_SMALL.replace(TENANT, BEFORE).replace("ANALYZE", "ANALYZE resource, indexed_value")}
 {FILL}
 REINDEX INDEX resource_active;
 """  # what is smallest looks best to a planner that takes the tenant for empty
@@ -140,13 +141,13 @@ class Watched:
         plans = [message.partition("plan:\n")[2] for message in self.messages]
         return [json.loads(plan)["Plan"] for plan in plans if plan]
 
-    def of_search(self, query: Query) -> list[Node]:
+    def of_search(self, query: Query, tenant: str = TENANT) -> list[Node]:
         """The plans of a search."""
 
         async def fetch(statement: Sql) -> list[Any]:
             return await self.connection.fetch(numbered(statement), *statement.parameters)
 
-        return self.plans(lambda: search(fetch, TENANT, query))
+        return self.plans(lambda: search(fetch, tenant, query))
 
     def of_statement(self, statement: str, *parameters: Any) -> list[Node]:
         """The plans of a statement."""
@@ -340,6 +341,13 @@ def test_a_page_of_an_unknown_tenant_reads_a_page(unknown: Watched) -> None:
     plans = unknown.of_search(query_of(after=Position(None, "u025000"), total=False))
     assert not read_whole(plans)
     assert most_rows(plans) <= 202  # two groups of everybody
+
+
+def test_what_no_index_leads_to_is_looked_for_among_the_tenants_own(unknown: Watched) -> None:
+    """A small tenant beside a large one, which is all that the planner hears of."""
+    plans = unknown.of_search(query_of('nickName eq "nobody"', limit=0), BEFORE)
+    assert not read_whole(plans)
+    assert most_rows(plans) <= 2_000
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def _group(tenant: str, group_id: str) -> str:
 _GROUP: Final = """'{"value":"' || g.id || '","$ref":"/Groups/' || g.id || '","display":' || to_json(g.label)::text
     || ',"type":"'"""
 _GROUPS: Final = f"""CASE WHEN r.type = 'User' THEN (
-    SELECT '[' || string_agg({_GROUP} || 'direct"}}', ',' ORDER BY g.id) || ']'
+    SELECT '[' || string_agg({_GROUP} || 'direct"}}', ',' ORDER BY m.group_id) || ']'
     FROM membership AS m CROSS JOIN LATERAL {_group("m.tenant", "m.group_id")}
     WHERE m.tenant = r.tenant AND m.member_id = r.id) END"""
 _MANAGER: Final = """CASE WHEN r.manager IS NOT NULL THEN (
