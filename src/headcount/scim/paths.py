@@ -24,19 +24,24 @@ class BoundPath:
         """The attribute that the whole path names."""
         return self.sub_attribute or self.attribute
 
+    @property
+    def of_attribute(self) -> str:
+        """The path of the attribute as a whole."""
+        return f"{self.extension}:{self.attribute.name}" if self.extension else self.attribute.name
+
     def covers(self, other: "BoundPath") -> bool:
         """Whether the other path names the same attribute or a part of it."""
         same = self.extension == other.extension and self.attribute == other.attribute
         return same and self.sub_attribute in (None, other.sub_attribute)
 
     def __str__(self) -> str:
-        prefix = f"{self.extension}:" if self.extension else ""
-        suffix = f".{self.sub_attribute.name}" if self.sub_attribute else ""
-        return f"{prefix}{self.attribute.name}{suffix}"
+        return f"{self.of_attribute}.{self.sub_attribute.name}" if self.sub_attribute else self.of_attribute
 
 
 def split_urn(text: str, resource_type: ResourceType) -> tuple[str | None, str]:
     """The declared URN at the front of `text`, if any, and the rest; the rest is empty for a bare URN."""
+    if ":" not in text:
+        return None, text
     folded = text.lower()
     best = ""
     for urn in resource_type.urn_by_fold:

@@ -37,7 +37,7 @@ class Unknown:
         """Whatever in a complex value is no sub-attribute; raises InvalidSyntaxError."""
         known = attribute.by_name
         for element in value if isinstance(value, list) else (value,):
-            if isinstance(element, Mapping) and not element.keys() <= known.keys():
+            if isinstance(element, dict) and not element.keys() <= known.keys():
                 for name, item in element.items():
                     if attribute.sub(name) is None:
                         found = () if ":" in name else unknown_attributes(f"{attribute.name}.{name}", item, urn)

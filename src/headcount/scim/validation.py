@@ -45,7 +45,7 @@ def validate_resource(
 
     Raises InvalidSyntaxError for a wrong structure, InvalidValueError naming the attribute for a wrong value.
     """
-    if not isinstance(body, Mapping):
+    if not isinstance(body, dict):
         raise InvalidSyntaxError("The body must be a JSON object.")
     reading = _Reading(resource_type, profile, refuse_unknown)
     for key, value in body.items():
@@ -181,7 +181,7 @@ class _Reading:
     def other(self, key: str, value: Json) -> None:
         """An extension object, a qualified or dotted name, or something that the schemas do not have."""
         urn = self.urn_of(key)
-        if urn == self.kind.schema.id and isinstance(value, Mapping):
+        if urn == self.kind.schema.id and isinstance(value, dict):
             for name, item in value.items():
                 self.member(name, item)
         elif urn is not None and urn != self.kind.schema.id:
@@ -203,7 +203,7 @@ class _Reading:
         """The object of an extension (RFC 7643 §3.3)."""
         if value is None or value == []:
             return
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise InvalidValueError(f"{urn} must be an object.")
         schema = self.kind.extension_by_urn[urn.lower()].schema
         into = self.found.setdefault(urn, {})

@@ -1,7 +1,6 @@
 """Values checked against their attribute and brought into canonical form (RFC 7643 §2.3 to §2.5)."""
 
 import re
-from collections.abc import Mapping
 from math import isfinite
 from typing import Final
 
@@ -91,7 +90,7 @@ def without_duplicates(elements: list[Json]) -> list[Json]:
 
 
 def _canonical_complex(attribute: Attribute, value: Json, profile: Profile, where: str) -> Json:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         value = _as_object(attribute, value, profile, where)
         if value is None:
             return None

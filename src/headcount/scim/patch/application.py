@@ -116,7 +116,7 @@ class _Application:
 
     def pathless(self, op: Op, value: Json) -> None:
         """Each member of the value is an operation on the attribute that it names."""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise InvalidValueError("An operation without a path needs an object as its value.")
         for key, item in value.items():
             self.member(op, key, item)
@@ -183,7 +183,7 @@ class _Application:
             for name in [name for name in self.resource.get(urn, ()) if name in schema.by_name]:
                 self.target(Op.REMOVE, BoundPath(urn, schema.by_name[name]), None, None)
             return
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             raise InvalidValueError(f"{urn} must be an object.")
         for key, item in value.items():
             path = bind_path(f"{urn}:{key}", self.kind)
@@ -209,7 +209,7 @@ class _Application:
     def target(self, op: Op, path: BoundPath, value_filter: Filter | None, value: Json) -> None:
         """An operation on a known attribute."""
         attribute = path.attribute
-        self.named.append(str(BoundPath(path.extension, attribute)))
+        self.named.append(path.of_attribute)
         if attribute.is_read_only or path.target.is_read_only:
             raise MutabilityError(f"'{path}' is read-only.")
         if value_filter is not None and not attribute.multi_valued:
@@ -237,7 +237,7 @@ class _Application:
         kept = None if op is Op.REMOVE else canonical_value(path.attribute, value, self.profile)
         if kept is None and path.attribute.required:
             raise MutabilityError(f"'{path}' is required.")
-        self.private[str(BoundPath(path.extension, path.attribute))] = kept
+        self.private[path.of_attribute] = kept
 
     def elements(self, op: Op, path: BoundPath, value_filter: Filter | None, value: Json) -> None:
         """A multi-valued attribute."""
@@ -274,7 +274,7 @@ class _Application:
         """A complex value: what is not named stays (RFC 7644 §3.5.2.3)."""
         if isinstance(value, list) and len(value) == 1 and self.profile.tolerates(Toleration.OBJECT_FOR_LIST):
             value = value[0]
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return self.complex(op, attribute, current or {}, value)
         changed = canonical_value(attribute, value, self.profile)
         if changed is None:

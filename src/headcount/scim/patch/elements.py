@@ -18,7 +18,7 @@ from headcount.scim.values import canonical_element, canonical_value, check_prim
 _Read: TypeAlias = Callable[[Attribute, Json, Profile], Json]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ElementsPatch:
     """One operation's view of a multi-valued attribute."""
 
@@ -137,7 +137,7 @@ class ElementsPatch:
             return is_equal(self._attribute, element, item, self.profile, canonical_element)
         if isinstance(item, str):
             item = {"value": item}
-        if not isinstance(item, Mapping):
+        if not isinstance(item, dict):
             return False
         named = [(self._attribute.sub(name), value) for name, value in item.items()]
         facts = [(sub, value) for sub, value in named if sub and not sub.is_read_only and value is not None]

@@ -129,11 +129,7 @@ class MembersPatch:
         return ids
 
     def _unwrapped(self, value: Json) -> Json:
-        if (
-            isinstance(value, Mapping)
-            and list(value) == ["members"]
-            and self.profile.tolerates(Toleration.NESTED_MEMBERS)
-        ):
+        if isinstance(value, dict) and list(value) == ["members"] and self.profile.tolerates(Toleration.NESTED_MEMBERS):
             return value["members"]
         return value
 
@@ -155,4 +151,4 @@ def _named(value_filter: Filter) -> list[str] | None:
 
 
 def _is_deletion(item: Json) -> bool:
-    return isinstance(item, Mapping) and str(item.get("operation", "")).lower() == _DELETED
+    return isinstance(item, dict) and str(item.get("operation", "")).lower() == _DELETED

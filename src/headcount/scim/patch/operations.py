@@ -1,9 +1,7 @@
 """The PatchOp message: its envelope and operations (RFC 7644 §3.5.2)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from headcount.scim import urns
 from headcount.scim.errors import InvalidSyntaxError, InvalidValueError, NoTargetError, PayloadTooLargeError
@@ -20,8 +18,7 @@ class Op(StrEnum):
     REPLACE = "replace"
 
 
-@dataclass(frozen=True, slots=True)
-class PatchOperation:
+class PatchOperation(NamedTuple):
     """One operation; `path` and `value` as they were sent."""
 
     op: Op
@@ -51,7 +48,7 @@ def read_patch(body: Json, profile: Profile, *, limit: int = 1_000) -> tuple[Pat
 
 def _operation(index: int, item: Json) -> PatchOperation:
     where = f"Operations[{index}]"
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         raise InvalidSyntaxError(f"{where} must be an object.")
     members = {name.lower(): value for name, value in item.items()}
     if len(members) < len(item):
