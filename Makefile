@@ -67,6 +67,7 @@ clean: ## Remove the virtual environment and caches; data stays
 
 .torture/installed:
 	@command -v etcd >/dev/null || { echo "The failover test needs etcd (Debian: apt install etcd-server)" >&2; exit 1; }
+	@command -v pgbouncer >/dev/null || echo "Without pgbouncer (Debian: apt install pgbouncer) the test behind a pooler is left out" >&2
 	$(TORTURE_PYTHON) -m venv .torture
 	@.torture/bin/python -m pip install --quiet --disable-pip-version-check 'patroni[psycopg3,etcd3]' 'psycopg[binary]'
 	@touch $@
