@@ -7,6 +7,7 @@ the server has settled on a plan for all parameters.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from hashlib import md5
 from itertools import cycle
@@ -164,6 +165,15 @@ class Watched:
         return self.plans(write)
 
 
+@contextmanager
+def filled(url: str, *fill: str) -> Iterator[Watched]:
+    """A connection to a directory, filled by these statements."""
+    with asyncio.Runner() as runner:
+        directory = Watched(url, runner, *fill)
+        yield directory
+        runner.run(directory.connection.close())
+
+
 @pytest.fixture(scope="module")
 def url(every_postgresql) -> str:
     return every_postgresql.create_database("plans")
@@ -172,27 +182,21 @@ def url(every_postgresql) -> str:
 @pytest.fixture(scope="module")
 def small(every_postgresql) -> Iterator[Watched]:
     """2,000 people with names that have much in common, whom no vacuum has met yet."""
-    with asyncio.Runner() as runner:
-        connected = Watched(every_postgresql.create_database("small"), runner, FILL_SMALL)
-        yield connected
-        runner.run(connected.connection.close())
+    with filled(every_postgresql.create_database("small"), FILL_SMALL) as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")
 def unknown(every_postgresql) -> Iterator[Watched]:
     """A directory that was filled after the planner last looked, when another tenant had everything."""
-    with asyncio.Runner() as runner:
-        connected = Watched(every_postgresql.create_database("unknown"), runner, FILL_UNKNOWN)
-        yield connected
-        runner.run(connected.connection.close())
+    with filled(every_postgresql.create_database("unknown"), FILL_UNKNOWN) as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")
 def watched(url: str) -> Iterator[Watched]:
-    with asyncio.Runner() as runner:
-        connected = Watched(url, runner, FILL, "VACUUM ANALYZE")
-        yield connected
-        runner.run(connected.connection.close())
+    with filled(url, FILL, "VACUUM ANALYZE") as directory:
+        yield directory
 
 
 def nodes(plan: Node) -> Iterator[Node]:
