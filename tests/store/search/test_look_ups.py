@@ -32,13 +32,13 @@ POINTS = {
         f"{EXTRA_URN}:number",
         f"{EXTRA_URN}:card.code",
     ),
-    "Group": ("id", "displayName", "externalId", "meta.location"),
+    "Group": ("id", "displayName", "externalId", "meta.location", "members.value", "members.$ref"),
     "Badge": ("id", "code", "externalId", "meta.location"),
 }
 """What an index leads to few resources by."""
 OTHERS = {
     "User": ("nickName", "name.familyName", "groups.value", "groups", f"{EXTRA_URN}:nick$name", "meta.version"),
-    "Group": ("members.value", "meta.resourceType"),
+    "Group": ("members.display", "meta.resourceType"),
     "Badge": ("userName", "displayName", "places.exact"),
 }
 
@@ -219,13 +219,16 @@ def test_the_base_url_of_the_search_is_the_one_that_counts(connection: sqlite3.C
 
 
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("text", [f'{path} eq "x"' for path in POINTS["User"] if path != "meta.location"])
+@pytest.mark.parametrize(
+    ("kind", "path"), [(kind, path) for kind in TYPES for path in POINTS[kind.name] if path != "meta.location"]
+)
 def test_a_look_up_reads_along_indexes_and_sorts_nothing(
-    connection: sqlite3.Connection, text: str, *, descending: bool
+    connection: sqlite3.Connection, kind: ResourceType, path: str, *, descending: bool
 ) -> None:
     statements: list[str] = []
+    query = query_of(f'{path} eq "x"', (kind,), descending=descending)
     connection.set_trace_callback(statements.append)
-    assert found_at_once(connection, known_of(connection), query_of(text, descending=descending)) is not None
+    assert found_at_once(connection, known_of(connection), query) is not None
     connection.set_trace_callback(None)
     (statement,) = statements
     steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]

@@ -32,6 +32,7 @@ from headcount.store.interface import (
 from headcount.store.keys import ordered_text
 from headcount.store.postgresql import database, reads, writes
 from headcount.store.postgresql.dialect import numbered
+from headcount.store.postgresql.look_ups import look_ups, parameters_of, shape_of, statement_of
 from headcount.store.postgresql.pool import Pool
 from headcount.store.postgresql.search import search
 from headcount.store.postgresql.store import PostgresqlStore
@@ -146,9 +147,13 @@ class Watched:
         """The plans of a search."""
 
         async def fetch(statement: Sql) -> list[Any]:
-            return await self.connection.fetch(numbered(statement), *statement.parameters)
+            return await self.connection.fetch(numbered(statement.text), *statement.parameters)
 
         return self.plans(lambda: search(fetch, tenant, query))
+
+    def of_look_ups(self, path: str, kind: ResourceType, values: list[str]) -> list[Node]:
+        """The plans of look-ups that travel together."""
+        return self.of_statement(*look_ups_of(path, kind, values))
 
     def of_statement(self, statement: str, *parameters: Any) -> list[Node]:
         """The plans of a statement."""
@@ -197,6 +202,15 @@ def unknown(every_postgresql) -> Iterator[Watched]:
 def watched(url: str) -> Iterator[Watched]:
     with filled(url, FILL, "VACUUM ANALYZE") as directory:
         yield directory
+
+
+def look_ups_of(path: str, kind: ResourceType, values: list[str]) -> tuple[Any, ...]:
+    """The statement that looks for these strings, and its parameters."""
+    query = query_of(f'{path} eq "x"', (kind,))
+    equality = look_ups(TENANT).equality(query)
+    assert equality is not None
+    shape, _ = shape_of(TENANT, query, equality)
+    return statement_of(shape), TENANT, *parameters_of(shape, values)
 
 
 def nodes(plan: Node) -> Iterator[Node]:
@@ -302,6 +316,50 @@ def test_a_search_for_a_part_of_a_name_is_planned_for_that_part_every_time(url: 
     assert asyncio.run(plans_for_all()) == 0
 
 
+LOOKED_UP = [
+    ("id", USER, "u{:06d}", "resource_pkey"),
+    ("userName", USER, "person{}@a.example", "resource_user_name"),
+    ("displayName", GROUP, "team {}", "resource_display_name"),
+    ("externalId", USER, "external{}", "external_id_pkey"),
+    ("emails.value", USER, "{0}@{0}.example", "indexed_value_pkey"),
+    ("members.value", GROUP, "u{:06d}", "membership_member"),
+    (f"{EXTRA_URN}:number", USER, "{}", "unique_value_pkey"),
+]
+
+
+@pytest.mark.parametrize("count", [1, 64])
+@pytest.mark.parametrize(("path", "kind", "values", "index"), LOOKED_UP, ids=[path for path, *_ in LOOKED_UP])
+def test_look_ups_that_travel_together_read_what_they_find(
+    watched: Watched, path: str, kind: ResourceType, values: str, index: str, count: int
+) -> None:
+    plans = watched.of_look_ups(path, kind, [values.format(number) for number in range(1, count + 1)])
+    assert index in indexes(plans)
+    assert not {name for name in indexes(plans) if name.endswith("trigram")}
+    assert not read_whole(plans)
+    assert most_rows(plans) <= 2 * count
+
+
+@pytest.mark.parametrize("count", [1, 64])
+@pytest.mark.parametrize(("path", "kind", "values", "index"), LOOKED_UP, ids=[path for path, *_ in LOOKED_UP])
+def test_look_ups_in_an_unknown_tenant_read_what_they_find(
+    unknown: Watched, path: str, kind: ResourceType, values: str, index: str, count: int
+) -> None:
+    plans = unknown.of_look_ups(path, kind, [values.format(number) for number in range(1, count + 1)])
+    assert index in indexes(plans)
+    assert not read_whole(plans)
+    assert most_rows(plans) <= 2 * count
+
+
+@pytest.mark.parametrize("count", [1, 8, 64])
+@pytest.mark.parametrize(("path", "kind", "values", "index"), LOOKED_UP, ids=[path for path, *_ in LOOKED_UP])
+def test_look_ups_that_travel_together_are_not_planned_anew_each_time(
+    watched: Watched, path: str, kind: ResourceType, values: str, index: str, count: int
+) -> None:
+    assert index
+    statement, *parameters = look_ups_of(path, kind, [values.format(number) for number in range(1, count + 1)])
+    assert watched.run(_planned_for_all(watched.connection, f"{statement} -- {count}", parameters)) == EXECUTIONS - 5
+
+
 @pytest.mark.parametrize("count", [1, 8, 64])
 @pytest.mark.parametrize("statement", [reads.READ, reads.ALL_GROUPS], ids=["read", "all groups"])
 def test_reads_that_travel_together_are_not_planned_anew_each_time(
@@ -310,13 +368,15 @@ def test_reads_that_travel_together_are_not_planned_anew_each_time(
     ids = [f"u{number:06d}" for number in range(1, count + 1)]
     parameters = (TENANT, ["User"] * count, ids) if statement == reads.READ else (TENANT, ids)
 
-    async def planned_for_all() -> int:
-        connection, marked = watched.connection, f"{statement} -- {count}"
-        for _ in range(EXECUTIONS):
-            await connection.fetch(marked, *parameters)
-        return int(await connection.fetchval(f"{COUNT_PLANS_FOR_ALL} AND statement = $1", marked))
+    # five are planned for their own values in any case
+    assert watched.run(_planned_for_all(watched.connection, f"{statement} -- {count}", parameters)) == EXECUTIONS - 5
 
-    assert watched.run(planned_for_all()) == EXECUTIONS - 5  # which are planned for their own values in any case
+
+async def _planned_for_all(connection: database.Connection, statement: str, parameters: Iterable[Any]) -> int:
+    """How often a statement is run with the plan for all parameters, of several times."""
+    for _ in range(EXECUTIONS):
+        await connection.fetch(statement, *parameters)
+    return int(await connection.fetchval(f"{COUNT_PLANS_FOR_ALL} AND statement = $1", statement))
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -451,6 +511,13 @@ def test_many_names_are_not_looked_for_by_their_parts(key: KeyName, small: Watch
     plans = small.of_statement(reads.IDS[key], TENANT, "User", [*map(SMALL_NAME.format, range(1, 101)), "nobody"])
     assert indexes(plans) == {f"resource_{key}"}
     assert most_rows(plans) <= 101
+
+
+@pytest.mark.parametrize("path", ["userName", "displayName", "emails.value"])
+def test_many_names_are_not_looked_up_by_their_parts(path: str, small: Watched) -> None:
+    plans = small.of_look_ups(path, USER, [*map(SMALL_NAME.format, range(1, 65)), "nobody"])
+    assert not {name for name in indexes(plans) if name.endswith("trigram")}
+    assert most_rows(plans) <= 65
 
 
 @pytest.mark.parametrize("path", ["userName", "displayName", "emails.value"])

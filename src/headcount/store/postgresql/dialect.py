@@ -63,14 +63,14 @@ class PostgresqlDialect:
         return expression
 
 
-def numbered(statement: Sql) -> str:
-    """The text of a statement with the placeholders of PostgreSQL: `$1` for the first `?`.
+def numbered(text: str, first: int = 1) -> str:
+    """A statement, or a part of one, with the placeholders of PostgreSQL: `$1` for the first `?`, or another number.
 
     Which tenant and which type are asked for is hidden from the planner. It takes those that it has not met at the last
     ANALYZE for empty and all indexes that begin with them for equally good, and may read everything of them for a row.
     """
-    first, *rest = _KNOWN_LATER.sub(r"\1 = (SELECT \2)", statement.text).split("?")
-    return first + "".join(f"${number}{piece}" for number, piece in enumerate(rest, 1))
+    start, *rest = _KNOWN_LATER.sub(r"\1 = (SELECT \2)", text).split("?")
+    return start + "".join(f"${number}{piece}" for number, piece in enumerate(rest, first))
 
 
 def sort_value(value: Any) -> Any:

@@ -77,8 +77,8 @@ class Access(Protocol):
     """How the database is read and written."""
 
     primary: Pool
-    appends: Coalescer[tuple[str, Sequence[Line]], None]
-    sequences: Coalescer[int, int]
+    appends: Coalescer[str, tuple[str, Sequence[Line]], None]
+    sequences: Coalescer[str, int, int]
 
 
 class PostgresqlKeeping:

@@ -109,7 +109,7 @@ class Pool:
 
     async def run(self, statement: Sql) -> list["asyncpg.Record"]:
         """The rows of a statement."""
-        text = numbered(statement)
+        text = numbered(statement.text)
         return await self.call(lambda connection: connection.fetch(text, *statement.parameters))
 
     async def run_bounded(self, statement: Sql) -> list["asyncpg.Record"]:
@@ -117,7 +117,7 @@ class Pool:
 
         It is planned for its own values each time: how many resources a part of a name finds is not known without it.
         """
-        text = numbered(statement)
+        text = numbered(statement.text)
 
         async def fetch(connection: Connection) -> list[asyncpg.Record]:
             try:

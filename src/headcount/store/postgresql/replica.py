@@ -31,7 +31,7 @@ class Replica:
     def __init__(self, replica: Pool, primary: Pool) -> None:
         self._replica = replica
         self._primary = primary
-        self._positions: Coalescer[None, str] = Coalescer(self._position, flights=1, most=1_000, patience=_REST)
+        self._positions: Coalescer[str, None, str] = Coalescer(self._position, flights=1, most=1_000, patience=_REST)
         self._rests_until = 0.0
 
     async def open(self) -> None:

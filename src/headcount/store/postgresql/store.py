@@ -1,4 +1,4 @@
-"""The PostgreSQL store: point reads and writes that wait together travel together, everything else by itself."""
+"""The PostgreSQL store: reads, look-ups and writes that wait together travel together, everything else by itself."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -30,6 +30,7 @@ from headcount.store.postgresql import copying, database, distribution, health, 
 from headcount.store.postgresql.coalescing import Coalescer
 from headcount.store.postgresql.database import Connection
 from headcount.store.postgresql.keeping import PostgresqlKeeping, append_all, sequence_all
+from headcount.store.postgresql.look_ups import Shape, look_ups, page_of, parameters_of, shape_of, statement_of
 from headcount.store.postgresql.pool import Pool
 from headcount.store.postgresql.replica import Replica
 from headcount.store.postgresql.search import all_groups, is_point, search
@@ -74,17 +75,20 @@ class PostgresqlStore:
         self.primary = pool(url)
         self._replica = Replica(pool(replica_url), self.primary) if replica_url else None
         patience = min(_PATIENCE, timeout)
-        self.reads: Coalescer[tuple[str, str, bool], StoredResource | None] = Coalescer(
+        self.reads: Coalescer[str, tuple[str, str, bool], StoredResource | None] = Coalescer(
             self._read_many, flights=_FLIGHTS, most=_READS_AT_ONCE, patience=patience, headway=_HEADWAY
         )
-        self.writes: Coalescer[Write, Written] = Coalescer(
+        self.look_ups: Coalescer[Shape, str, list[StoredResource]] = Coalescer(
+            self._look_up_many, flights=_FLIGHTS, most=_READS_AT_ONCE, patience=patience, headway=_HEADWAY
+        )
+        self.writes: Coalescer[str, Write, Written] = Coalescer(
             self.write_many, flights=_FLIGHTS, most=_WRITES_AT_ONCE, patience=patience
         )
-        self.appends: Coalescer[tuple[str, Sequence[Line]], None] = Coalescer(
+        self.appends: Coalescer[str, tuple[str, Sequence[Line]], None] = Coalescer(
             partial(append_all, self.primary), flights=1, most=_WRITES_AT_ONCE, patience=patience
         )
 
-        self.sequences: Coalescer[int, int] = Coalescer(
+        self.sequences: Coalescer[str, int, int] = Coalescer(
             partial(sequence_all, self.primary), flights=1, most=_READS_AT_ONCE, patience=patience
         )
 
@@ -125,6 +129,7 @@ class PostgresqlStore:
         await self.appends.finish()
         await self.sequences.finish()
         await self.reads.finish()
+        await self.look_ups.finish()
         if self._replica is not None:
             await self._replica.close()
         await self.primary.close()
@@ -194,13 +199,26 @@ class PostgresqlStore:
     ) -> Sequence[StoredResource | Exception | None]:
         statement = reads.READ if any(groups for *_, groups in asked) else reads.READ_WITHOUT_GROUPS
         types, ids = [kind for kind, *_ in asked], [resource_id for _, resource_id, _ in asked]
-        rows = await self.primary.call(lambda connection: connection.fetch(statement, tenant, types, ids))
-        users = reads.users_among(rows)
-        derived = await all_groups(self.primary.run, tenant, users) if users else None
+        rows, derived = await self._fetch_resources(tenant, statement, types, ids)
         found: list[StoredResource | None] = [None] * len(asked)
         for row in rows:
             found[row["place"] - 1] = reads.resource_of(row, derived)
         return found
+
+    async def _look_up_many(self, shape: Shape, values: list[str]) -> Sequence[list[StoredResource] | Exception]:
+        rows, derived = await self._fetch_resources(shape.tenant, statement_of(shape), *parameters_of(shape, values))
+        found: list[list[StoredResource]] = [[] for _ in values]
+        for row in rows:
+            found[row["place"] - 1].append(reads.resource_of(row, derived))
+        return found
+
+    async def _fetch_resources(
+        self, tenant: str, statement: str, *parameters: object
+    ) -> tuple[list["asyncpg.Record"], Mapping[str, str] | None]:
+        """The rows of a statement, and the groups of users in a tenant with groups within groups."""
+        rows = await self.primary.call(lambda connection: connection.fetch(statement, tenant, *parameters))
+        users = reads.users_among(rows)
+        return rows, await all_groups(self.primary.run, tenant, users) if users else None
 
     async def write_many(self, tenant: str, batch: list[Write]) -> Sequence[Written | Exception]:
         """In the order of their keys, so that batches that meet wait for each other instead of locking up."""
@@ -217,9 +235,13 @@ class PostgresqlStore:
 class PostgresqlTenantStore(PostgresqlKeeping):
     """One tenant's part; the tenant leads every key that is named here."""
 
-    __slots__ = ()
+    __slots__ = ("_look_ups",)
 
     _store: PostgresqlStore
+
+    def __init__(self, store: PostgresqlStore, tenant: str) -> None:
+        super().__init__(store, tenant)
+        self._look_ups = look_ups(tenant)
 
     async def read(
         self, type_name: str, resource_id: str, *, groups: bool = True, private: bool = False
@@ -269,6 +291,12 @@ class PostgresqlTenantStore(PostgresqlKeeping):
 
     async def search(self, query: Query) -> Page:
         """A page of the resources that match."""
+        equality = self._look_ups.equality(query)
+        if equality is not None:
+            shape, value = shape_of(self._tenant, query, equality)
+            page = page_of(await self._store.look_ups.submit(shape, value), query)
+            if page is not None:
+                return page
         run = self._store.primary.run if is_point(query) else self._store.searching.run_bounded
         return await search(run, self._tenant, query)
 

@@ -41,18 +41,25 @@ class LookUps:
 
     def condition(self, query: Query) -> Sql | None:
         """The condition of a search for the first of the few that an index leads to; None for every other search."""
+        equal = self.equality(query)
+        if equal is not None or not is_first_by_id(query):
+            return equal
+        (target,) = query.targets
+        if target.filter is None:
+            return None
+        layout = self._layout(target.resource_type, query.connection, query.base_url)
+        return condition(target.filter, layout) if is_point(target.filter, layout) else None
+
+    def equality(self, query: Query) -> Sql | None:
+        """The same where one attribute is compared with one string, which is the last parameter; else None."""
         if not is_first_by_id(query):
             return None
         (target,) = query.targets
         match target.filter:
-            case None:
-                return None
             case BoundComparison(path, Operator.EQ, str(value)):
                 found = self._template(target.resource_type, path, query.connection)
-                if found is not None:
-                    return Sql(found.text, (*found.parameters[:-1], value))
-        layout = self._layout(target.resource_type, query.connection, query.base_url)
-        return condition(target.filter, layout) if is_point(target.filter, layout) else None
+                return None if found is None else Sql(found.text, (*found.parameters[:-1], value))
+        return None
 
     def _template(self, kind: ResourceType, path: BoundPath, connection: str | None) -> Sql | None:
         """The condition with a slot behind its other parameters; None where it is another one for another string."""

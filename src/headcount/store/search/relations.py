@@ -87,7 +87,7 @@ class Layout:
         column = self.column(path)
         if column is not None:
             return column.text in _POINTS or self.location_prefix(path) is not None
-        return self._key_index(path) is not None
+        return self._is_member(path) or self._key_index(path) is not None
 
     def is_ordered(self, path: BoundPath) -> bool:
         """Whether an index has the resources in the order of a singular attribute."""
@@ -179,6 +179,11 @@ class Layout:
 
     def _is_members(self, path: BoundPath) -> bool:
         return path.extension is None and path.attribute.name == "members" and self.resource_type.keeps_members
+
+    def _is_member(self, path: BoundPath) -> bool:
+        """Whether the attribute says who is a member: nobody is in many groups, though many may be in one."""
+        sub = path.sub_attribute
+        return self._is_members(path) and sub is not None and sub.name in ("value", "$ref")
 
     def _is_manager(self, path: BoundPath) -> bool:
         is_named = path.extension == urns.ENTERPRISE_USER and path.attribute.name == "manager"
