@@ -43,6 +43,8 @@ IDLE = 0.9
 CONNECTIONS = (32, 64)
 """Of the comparison of two workers with one: 64 keep two workers as busy as 32 keep one."""
 WORKERS = {1: "one worker", 2: "two workers"}
+POINTS = tuple(question for question in READING if question.is_point)
+GET, CREATE = READING[0], WRITING[0]
 RAW = "get by id, raw ASGI application, 32 connections"
 SECONDS = 0.6
 FEW = 3
@@ -248,10 +250,10 @@ def loaded(report: Report, name: str, url: str, size: Size, bare: float | None =
 def against_the_database(report: Report, server: PostgresqlServer, url: str, size: Size, seconds: float) -> None:
     """Over HTTP against the database with nothing in front of it, and two workers against one."""
     taken: defaultdict[str, list[float]] = defaultdict(list)
-    in_turns(taken, "get by id", READING[0], url, size, seconds)
+    in_turns(taken, POINTS, url, size, seconds)
     with served(url, size) as found:
         taken[RAW] = [raw(url, found, seconds) for _ in range(TURNS)]
-    in_turns(taken, "create", WRITING[0], url, size, seconds)
+    in_turns(taken, (CREATE,), url, size, seconds)
     names = list(STATEMENTS)
     for _ in range(TURNS):
         for name in names:
@@ -263,39 +265,49 @@ def against_the_database(report: Report, server: PostgresqlServer, url: str, siz
     report.head("what", "a second")
     for name, value in medians.items():
         report.row(name, f"{value:,.0f}")
-    against(report, medians)
-
-
-def against(report: Report, medians: dict[str, float]) -> None:
-    """The targets on what stands in front of the database."""
-
-    def of_workers(what: str) -> float:
-        return medians[f"{what}, {WORKERS[2]}"] / medians[f"{what}, {WORKERS[1]}"]
-
-    function, tables = (medians[f"create in pgbench, 32 clients, {name}"] for name in STATEMENTS)
     print()
     report.head("ratio", "value", "target", "reached")
-    create = medians[f"create over HTTP, 32 connections, {WORKERS[1]}"]
+    against_nothing(report, medians)
+    against_one_worker(report, medians)
+
+
+def over_http(question: Question, connections: int, workers: int) -> str:
+    """What a rate is the rate of."""
+    return f"{question.name} over HTTP, {connections} connections, {WORKERS[workers]}"
+
+
+def against_nothing(report: Report, medians: dict[str, float]) -> None:
+    """The targets on what stands in front of the database."""
+    function, tables = (medians[f"create in pgbench, 32 clients, {name}"] for name in STATEMENTS)
+    create, get = (medians[over_http(question, 32, 1)] for question in (CREATE, GET))
     report.target("create over HTTP to pgbench with the same statement", create / function, 0.5)
     report.target("the server function to one statement over all tables", function / tables, 0.9)
-    get = medians[f"get by id over HTTP, 32 connections, {WORKERS[1]}"]
     report.target("get by id to the raw ASGI application", get / medians[RAW], 0.6)
+
+
+def against_one_worker(report: Report, medians: dict[str, float]) -> None:
+    """The targets on two workers: reads are the point reads, as many of each."""
+
+    def rate(questions: tuple[Question, ...], connections: int, workers: int) -> float:
+        return statistics.harmonic_mean([medians[over_http(one, connections, workers)] for one in questions])
+
     for connections in CONNECTIONS:
-        reads, writes = (of_workers(f"{what} over HTTP, {connections} connections") for what in ("get by id", "create"))
-        report.target(f"two workers to one, reads, {connections} connections", reads, 1.25)
-        report.target(f"two workers to one, writes, {connections} connections", writes, 0.9)
+        for what, questions, least in (("reads", POINTS, 1.25), ("writes", (CREATE,), 0.9)):
+            ratio = rate(questions, connections, 2) / rate(questions, connections, 1)
+            report.target(f"two workers to one, {what}, {connections} connections", ratio, least)
 
 
 def in_turns(
-    taken: dict[str, list[float]], what: str, question: Question, url: str, size: Size, seconds: float
+    taken: dict[str, list[float]], questions: tuple[Question, ...], url: str, size: Size, seconds: float
 ) -> None:
-    """How often one worker and two answer a question in a second."""
+    """How often one worker and two answer questions in a second."""
     for _ in range(TURNS):
-        for workers, name in WORKERS.items():
+        for workers in WORKERS:
             with served(url, size, workers) as found:
                 for connections in CONNECTIONS:
-                    figures = measure(question.job(found), connections=connections, seconds=seconds)
-                    taken[f"{what} over HTTP, {connections} connections, {name}"].append(figures["rate"])
+                    for question in questions:
+                        figures = measure(question.job(found), connections=connections, seconds=seconds)
+                        taken[over_http(question, connections, workers)].append(figures["rate"])
 
 
 def raw(url: str, found: Directory, seconds: float) -> float:
@@ -303,7 +315,7 @@ def raw(url: str, found: Directory, seconds: float) -> float:
     port = free_port()
     process = start([str(HERE / "single.py"), str(port), url], port, core=None)
     try:
-        job = READING[0].job(found) | {"port": port}
+        job = GET.job(found) | {"port": port}
         return float(measure(job, connections=32, seconds=seconds)["rate"])
     finally:
         Server("single", port, process).stop()
