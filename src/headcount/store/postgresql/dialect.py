@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from headcount.scim.schemas import Type
@@ -63,6 +64,7 @@ class PostgresqlDialect:
         return expression
 
 
+@lru_cache(maxsize=1024)
 def numbered(text: str, first: int = 1) -> str:
     """A statement, or a part of one, with the placeholders of PostgreSQL: `$1` for the first `?`, or another number.
 
