@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from headcount.store.interface import DEFAULT_CONNECTION, Page, Query
+from headcount.store.postgresql.look_ups import MOST
 from headcount.store.postgresql.search import search
 from headcount.store.postgresql.store import PostgresqlStore
 from store.search.searchable import TENANT, USER, Directory, expected, query_of
@@ -33,6 +34,15 @@ def database(every_postgresql) -> Iterator[Database]:
 async def together(store: PostgresqlStore, tenant: str, queries: list[Query]) -> list[Page]:
     """The pages of searches that are asked for at once."""
     return await asyncio.gather(*(store.for_tenant(tenant).search(query) for query in queries))
+
+
+async def asked(url: str, tenant: str, queries: list[Query]) -> list[Page]:
+    """The pages of searches that a store of its own is asked for at once."""
+    store = PostgresqlStore(url)
+    await store.open()
+    pages = await together(store, tenant, queries)
+    await store.close()
+    return pages
 
 
 async def one_by_one(store: PostgresqlStore, tenant: str, queries: list[Query]) -> list[Page]:
@@ -62,6 +72,9 @@ def people(every_postgresql) -> str:
     directory = Directory()
     for name in NAMES:
         directory.add(USER, name, {"userName": name, "displayName": "Somebody", "externalId": f"x-{name}"})
+    for name, number in ((f"one of {number}", number) for number in (MOST, MOST + 1)):
+        for one in range(number):
+            directory.add(USER, f"{name}, {one}", {"userName": f"{name}, {one}", "displayName": name})
 
     async def fill() -> None:
         store = PostgresqlStore(url)
@@ -101,14 +114,23 @@ def test_many_who_wait_are_one_statement_and_each_finds_his_own(people: str) -> 
 
 def test_more_than_a_page_are_the_first_of_them_and_their_number(people: str) -> None:
     some = query_of('displayName eq "somebody"', limit=10)
-    pages = asyncio.run(
-        _asked(people, TENANT, [some, some._replace(descending=True), some._replace(limit=PEOPLE), some])
-    )
-    ids = [[row.id for row in page.resources] for page in pages]
     ordered = sorted(NAMES)
-    assert ids == [ordered[:10], ordered[::-1][:10], ordered, ordered[:10]]
-    assert [page.total for page in pages] == [PEOPLE] * 4
-    assert [page.last is None for page in pages] == [False, False, True, False]
+    for query, ids in (
+        (some, ordered[:10]),
+        (some._replace(descending=True), ordered[::-1][:10]),
+        (some._replace(limit=PEOPLE), ordered),
+    ):
+        for page in asyncio.run(asked(people, TENANT, [query, query])):
+            assert [row.id for row in page.resources] == ids
+            assert page.total == PEOPLE
+            assert (page.last is None) == (len(ids) == PEOPLE)
+
+
+@pytest.mark.parametrize("number", [MOST, MOST + 1])
+def test_a_page_holds_all_who_have_one_name_however_many_are_looked_up(people: str, number: int) -> None:
+    query = query_of(f'displayName eq "one of {number}"')
+    (page,) = asyncio.run(asked(people, TENANT, [query]))
+    assert (len(page.resources), page.total, page.last) == (number, number, None)
 
 
 def test_nobody_is_found_in_another_tenant_or_by_an_identifier_of_another_connection(people: str) -> None:
@@ -128,11 +150,3 @@ def test_nobody_is_found_in_another_tenant_or_by_an_identifier_of_another_connec
 
     ids = [[row.id for row in page.resources] for page in asyncio.run(story())]
     assert ids == [["person7"], ["person7"], [], ["xperson7"], ["xperson7"], [], [], [], []]
-
-
-async def _asked(url: str, tenant: str, queries: list[Query]) -> list[Page]:
-    store = PostgresqlStore(url)
-    await store.open()
-    pages = await together(store, tenant, queries)
-    await store.close()
-    return pages

@@ -12,16 +12,19 @@ from headcount.store.search.look_ups import LookUps
 from headcount.store.search.sql import Parameter, Sql
 
 _DIALECT: Final = PostgresqlDialect()
+MOST: Final = 20
+"""Resources that have one string, as far as it is looked up: of more, the page is searched for by itself."""
 _EQUALITY: Final = re.compile(r"(\S+) = \?(?=[^?]*\Z)")
 """The comparison with the string, which is the last parameter of a condition."""
-_FIRST: Final = 5
+_FIRST: Final = 4
 """The number of the first parameter of a condition."""
 _AMONG: Final = "r.id IN "
 """What a condition begins with where an index of another table has the ids."""
 _ASKED: Final = "(SELECT * FROM unnest($2::text[]) WITH ORDINALITY LIMIT cardinality($2)) AS k (value, place)"
 _OF_TYPE: Final = "SELECT * FROM resource AS r WHERE r.tenant = (SELECT $1) AND r.type = (SELECT $3) AND "
-_BY_COLUMN: Final = f"FROM {_ASKED} CROSS JOIN LATERAL ({_OF_TYPE} {{}} LIMIT $4) AS r"
-_BY_IDS: Final = f"""FROM {_ASKED} CROSS JOIN LATERAL (SELECT DISTINCT id FROM ({{}} OFFSET 0) AS i (id) LIMIT $4) AS x
+_BY_COLUMN: Final = f"FROM {_ASKED} CROSS JOIN LATERAL ({_OF_TYPE} {{}} LIMIT {MOST + 1}) AS r"
+_BY_IDS: Final = f"""FROM {_ASKED}
+CROSS JOIN LATERAL (SELECT DISTINCT id FROM ({{}} OFFSET 0) AS i (id) LIMIT {MOST + 1}) AS x
 CROSS JOIN LATERAL ({_OF_TYPE} r.id = x.id OFFSET 0) AS r"""
 """One by one: a planner that knows nobody of the tenant would go through all of them beside the ids."""
 
@@ -34,7 +37,6 @@ class Shape(NamedTuple):
     condition: str
     parameters: tuple[Parameter, ...]
     """Of the condition, but for the string."""
-    limit: int
     groups: bool
 
 
@@ -44,11 +46,10 @@ def look_ups(tenant: str) -> LookUps:
 
 
 def shape_of(tenant: str, query: Query, equality: Sql) -> tuple[Shape, str]:
-    """How a search for one string is made, and the string. A row more than a page holds tells whether there is one."""
+    """How a search for one string is made, and the string."""
     (target,) = query.targets
     *others, value = equality.parameters
-    kind = target.resource_type.name
-    return Shape(tenant, kind, equality.text, tuple(others), query.limit + 1, query.groups), str(value)
+    return Shape(tenant, target.resource_type.name, equality.text, tuple(others), query.groups), str(value)
 
 
 def statement_of(shape: Shape) -> str:
@@ -58,7 +59,7 @@ def statement_of(shape: Shape) -> str:
 
 def parameters_of(shape: Shape, values: Sequence[str]) -> tuple[object, ...]:
     """The parameters behind the tenant."""
-    return values, shape.type, shape.limit, *shape.parameters
+    return values, shape.type, *shape.parameters
 
 
 @lru_cache(maxsize=512)
@@ -71,8 +72,8 @@ def _statement(condition: str, groups: bool) -> str:  # noqa: FBT001
 
 
 def page_of(resources: list[StoredResource], query: Query) -> Page | None:
-    """The page that the resources are, in any order; None when there are more than one holds."""
-    if len(resources) > query.limit:
+    """The page that the resources are, in any order; None when there are more of them than one holds."""
+    if len(resources) > min(query.limit, MOST):
         return None
     resources.sort(key=_id, reverse=query.descending)
     return Page(tuple(resources), len(resources) if query.total else None, None)
