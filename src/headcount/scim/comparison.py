@@ -25,16 +25,12 @@ def compare_document(resource: dict[str, Json], resource_type: ResourceType) -> 
 
     So is what was written while its attribute was taken from the schema: nobody can search by it any more.
     """
-    document: dict[str, Json] = {}
-    attributes = resource_type.attributes
+    document = _comparable_members(resource_type.attributes, resource)
     for name, value in resource.items():
-        attribute = attributes.get(name)
-        if attribute is None:
+        if ":" in name:
             extension = resource_type.extension_by_urn.get(name.lower())
             if extension is not None:
                 document[name] = _comparable_members(extension.schema.by_name, value)
-        elif not attribute.is_secret:
-            document[name] = comparable_value(attribute, value)
     return document
 
 
@@ -54,10 +50,12 @@ def _comparable_members(attributes: Mapping[str, Attribute], value: Mapping[str,
     document = {}
     for name, item in value.items():
         attribute = attributes.get(name)
-        if attribute is None or attribute.is_secret:
+        if attribute is None:
             continue
-        if attribute.is_text and not attribute.case_exact:  # most are
+        if attribute.is_folded:  # most are
             document[name] = item.lower() if item.isascii() else fold(item)  # fold, without a call for most
-        else:
+        elif attribute.is_exact:
+            document[name] = item
+        elif not attribute.is_secret:
             document[name] = comparable_value(attribute, item)
     return document

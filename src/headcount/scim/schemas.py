@@ -64,6 +64,8 @@ class Uniqueness(StrEnum):
     GLOBAL = "global"
 
 
+_AS_SENT: Final = frozenset({Type.BOOLEAN, Type.DECIMAL, Type.INTEGER, Type.BINARY, Type.REFERENCE})
+"""Types whose values are compared in the form in which they are kept."""
 _OUTSIDE: Final = frozenset({"external", "uri"})
 """Reference types that are no resource types (RFC 7643 §7)."""
 
@@ -96,6 +98,12 @@ class Attribute:
     """Whether the value may stand in no response, event or log: returned is `never`."""
     is_text: bool = field(init=False, repr=False, compare=False)
     """Whether any JSON string is a value: singular and of type string."""
+    is_plain: bool = field(init=False, repr=False, compare=False)
+    """Whether such a string is kept as it is: it may be returned, and no spelling is canonical."""
+    is_folded: bool = field(init=False, repr=False, compare=False)
+    """Whether such a string is searched by, without regard to case."""
+    is_exact: bool = field(init=False, repr=False, compare=False)
+    """Whether simple values are searched by, and compared as they are."""
     is_reference_to_resource: bool = field(init=False, repr=False, compare=False)
     """Whether the values refer to resources of the service provider: `members`, `manager`."""
 
@@ -110,6 +118,11 @@ class Attribute:
             object.__setattr__(self, "returned", Returned.NEVER)
         object.__setattr__(self, "is_secret", self.returned is Returned.NEVER)
         object.__setattr__(self, "is_text", self.type is Type.STRING and not self.multi_valued)
+        is_open = self.is_text and not self.is_secret
+        object.__setattr__(self, "is_plain", is_open and not self.canonical_values)
+        object.__setattr__(self, "is_folded", is_open and not self.case_exact)
+        is_as_sent = self.type in _AS_SENT or (self.type is Type.STRING and self.case_exact)
+        object.__setattr__(self, "is_exact", is_as_sent and not self.is_secret)
         reference = self.by_name.get("$ref")
         object.__setattr__(
             self,

@@ -154,29 +154,26 @@ class _Reading:
         if attribute is None:
             self.other(key, value)
         elif attribute.name == "schemas":
-            self.once(key, self.schemas is not None)
+            if self.schemas is not None:
+                raise _repeated(key)
             self.schemas = value
         elif not attribute.is_read_only:
             self.assign(self.found, attribute, key, value)
 
     def assign(self, into: dict[str, Json], attribute: Attribute, key: str, value: Json, urn: str = "") -> None:
         """Checks a value and keeps it, a secret apart from the rest."""
-        self.once(key, attribute.name in into)
-        if type(value) is str and attribute.is_text and not attribute.canonical_by_fold:
-            checked = value
-        else:
-            checked = canonical_value(attribute, value, self.profile, f"{urn}:" if urn else "")
-            if attribute.is_complex:
-                self.unknown.parts(attribute, value, urn)
+        if attribute.name in into:
+            raise _repeated(key)
+        if attribute.is_plain and type(value) is str:  # most are
+            into[attribute.name] = value
+            return
+        checked = canonical_value(attribute, value, self.profile, f"{urn}:" if urn else "")
+        if attribute.is_complex:
+            self.unknown.parts(attribute, value, urn)
         if attribute.is_secret:
             self.private[f"{urn}:{attribute.name}" if urn else attribute.name] = checked
         else:
             into[attribute.name] = checked
-
-    def once(self, key: str, seen: bool) -> None:  # noqa: FBT001
-        """Names that differ in case only are the same name (RFC 7643 §2.1)."""
-        if seen:
-            raise InvalidSyntaxError(f"'{key}' stands more than once in the body.")
 
     def other(self, key: str, value: Json) -> None:
         """An extension object, a qualified or dotted name, or something that the schemas do not have."""
@@ -227,7 +224,8 @@ class _Reading:
         elif not path.attribute.multi_valued:
             into = self.found.setdefault(path.extension, {}) if path.extension else self.found
             whole = dict(into.pop(path.attribute.name, None) or {})
-            self.once(key, path.sub_attribute.name in whole)
+            if path.sub_attribute.name in whole:
+                raise _repeated(key)
             self.assign(into, path.attribute, key, {**whole, path.sub_attribute.name: value}, path.extension or "")
         return True
 
@@ -255,3 +253,8 @@ class _Reading:
         for urn in self.schemas:
             if self.urn_of(urn) is None:
                 raise InvalidValueError(f"{urn} is not a schema of {self.kind.name}.")
+
+
+def _repeated(key: str) -> InvalidSyntaxError:
+    """Names that differ in case only are the same name (RFC 7643 §2.1)."""
+    return InvalidSyntaxError(f"'{key}' stands more than once in the body.")

@@ -7,6 +7,8 @@ from functools import lru_cache
 from operator import ne
 from typing import Final
 
+import orjson
+
 from headcount.store.interface import (
     OPERATOR_TENANT,
     TENANT_TYPE,
@@ -328,7 +330,7 @@ def _add_keys(connection: sqlite3.Connection, target: tuple[str, str, str], keys
             (owner,) = connection.execute(OWNER_OF_VALUE, (tenant, attribute, value)).fetchone()
             raise NotUniqueError(attribute, value, owner) from error
     if keys.values:
-        connection.execute(INSERT_VALUES, (tenant, type_name, resource_id, json.dumps(keys.values)))
+        connection.execute(INSERT_VALUES, (tenant, type_name, resource_id, orjson.dumps(keys.values).decode()))
 
 
 def _remove_keys(connection: sqlite3.Connection, target: tuple[str, str, str]) -> None:
